@@ -1,0 +1,119 @@
+"""The contract of a power driver: two verbs and a declaration.
+
+A driver speaks one wire protocol to one device. It sends one command and returns; it never sleeps to wait
+for an effect, never repeats a command that may have been obeyed, never polls: the flow confirms by reading
+back. Only `cloudmanager.errors.DeviceError` and its children come out, and no secret is in any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from cloudmanager.errors import DeviceRefused, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+class PowerState(enum.StrEnum):
+    """What a device says of an outlet. Unknown is not off."""
+
+    ON = "power_on"
+    OFF = "power_off"
+    UNKNOWN = "unknown"
+
+
+class Action(enum.StrEnum):
+    """What can be asked of an outlet. `SOFT_OFF` presses the ACPI button; `RESET` never changes off to on."""
+
+    ON = "on"
+    OFF = "off"
+    SOFT_OFF = "soft_off"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to reach one device. Times are in seconds; secrets are kept out of `repr`."""
+
+    host: str
+    port: int
+    login: str = ""
+    password: str = field(default="", repr=False)
+    ssh_key: str = field(default="", repr=False)
+    timeout: float = 5.0
+    min_interval: float = 0.0
+
+
+class Driver(ABC):
+    """One device. Not shared between event loops; `close` is called exactly once, on the same loop."""
+
+    control_type: ClassVar[str]
+    protocol_type: ClassVar[str]
+    default_port: ClassVar[int]
+    coils_count: ClassVar[int]
+    actions: ClassVar[frozenset[Action]]
+    uses_ssh_key: ClassVar[bool] = False
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._one_at_a_time = asyncio.Lock()
+        self._free_at = 0.0
+
+    async def read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]:
+        """Read what the device says of each outlet, with as few exchanges as the device allows."""
+        for outlet in outlets:
+            self.check_outlet(outlet)
+        async with self._one_at_a_time:
+            await self._keep_interval()
+            return await self._read_states(outlets)
+
+    async def apply(self, outlet: str, action: Action) -> None:
+        """Send one command. Return means that the device accepted it, not that it is done."""
+        self.check_outlet(outlet)
+        if action not in self.actions:
+            raise Unsupported(f"{self} cannot do {action}; it can do {', '.join(sorted(self.actions))}")
+        async with self._one_at_a_time:
+            await self._keep_interval()
+            await self._apply(outlet, action)
+
+    async def close(self) -> None:
+        """End the session on the device, if any. Never raises: a device that is gone has no session."""
+        async with self._one_at_a_time:
+            await self._close()
+
+    @classmethod
+    def valid_outlets(cls) -> tuple[str, ...]:
+        """The outlets that every device of this type has: "1".."N"."""
+        return tuple(str(number) for number in range(1, cls.coils_count + 1))
+
+    def check_outlet(self, outlet: str) -> None:
+        """Refuse an outlet that this device does not have (`DeviceRefused`)."""
+        if outlet not in self.valid_outlets():
+            raise DeviceRefused(f"{self} has no port {outlet!r}; its ports are 1..{self.coils_count}")
+
+    @abstractmethod
+    async def _read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]: ...
+
+    @abstractmethod
+    async def _apply(self, outlet: str, action: Action) -> None: ...
+
+    @abstractmethod
+    async def _close(self) -> None: ...
+
+    async def _keep_interval(self) -> None:
+        """Keep `min_interval` between commands: many boards lose a command that comes too soon."""
+        loop = asyncio.get_running_loop()
+        if (pause := self._free_at - loop.time()) > 0:
+            await asyncio.sleep(pause)
+        self._free_at = loop.time() + self.settings.min_interval
+
+    def __str__(self) -> str:
+        return f"{self.protocol_type}://{self.control_type}@{self.settings.host}:{self.settings.port}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"

@@ -1,0 +1,103 @@
+"""The errors of CloudManager. They know neither HTTP nor Celery; `cloudmanager.api.errors` maps them.
+
+CloudManagerError
+├── Malformed              the request cannot be read at all
+├── InvalidInput           it can be read, but a value is wrong; `fields` says which
+├── Unauthenticated        no token, or one that is unknown or expired
+├── Forbidden              the token is good, its role does not allow this
+├── NotFound               no such object
+├── Conflict               it contradicts what is there; the message names what and the way out
+│   └── Busy               an open flow holds the subject; `flow_id` is its id
+├── Unavailable            the product itself lacks something now (database, broker); try again later
+├── Misconfigured          the configuration is wrong; the message names the option
+└── DeviceError            a power device did not do it
+    ├── DeviceUnreachable  no answer in time: may be tried again; `maybe_applied` when the command was sent
+    ├── DeviceRefused      it answered no (credentials, bad outlet, bad state): trying again is useless
+    └── Unsupported        this kind of device cannot do that
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class CloudManagerError(Exception):
+    """Root of the tree. `message` is for people: it names the thing and the way out, never a secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Malformed(CloudManagerError):
+    """The request cannot be read (broken JSON, broken encoding)."""
+
+
+class InvalidInput(CloudManagerError):
+    """A value is wrong. `fields` maps the field's name to what is wrong with it."""
+
+    def __init__(self, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+
+
+class Unauthenticated(CloudManagerError):
+    """No token, or one that is unknown or expired."""
+
+
+class Forbidden(CloudManagerError):
+    """The token is good; its role does not allow this."""
+
+
+class NotFound(CloudManagerError):
+    """No such object."""
+
+
+class Conflict(CloudManagerError):
+    """The request contradicts what is there."""
+
+
+class Busy(Conflict):
+    """An open flow holds the subject; `flow_id` is the task that one can watch or cancel."""
+
+    def __init__(self, message: str, flow_id: str) -> None:
+        super().__init__(message)
+        self.flow_id = flow_id
+
+
+class Unavailable(CloudManagerError):
+    """Something that the product itself needs is away; `retry_after` in seconds."""
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Misconfigured(CloudManagerError):
+    """The configuration is wrong; the message names the section and option."""
+
+
+class DeviceError(CloudManagerError):
+    """A power device did not do what was asked."""
+
+
+class DeviceUnreachable(DeviceError):
+    """No answer in time.
+
+    `maybe_applied` is true when a command left us and only its answer is missing: the device may have obeyed.
+    """
+
+    def __init__(self, message: str, *, maybe_applied: bool = False) -> None:
+        super().__init__(message)
+        self.maybe_applied = maybe_applied
+
+
+class DeviceRefused(DeviceError):
+    """The device answered no: bad credentials, bad outlet, not possible in its present state."""
+
+
+class Unsupported(DeviceError):
+    """This kind of device cannot do that; its `actions` say what it can."""
