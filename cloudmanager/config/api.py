@@ -1,0 +1,23 @@
+"""[api] where the REST API listens and how much one request may ask."""
+
+from oslo_config import cfg
+
+GROUP = "api"
+OPTIONS = [
+    cfg.StrOpt("host", default="127.0.0.1", help="Address to listen on."),
+    cfg.PortOpt("port", default=9362, help="TCP port to listen on."),
+    cfg.IntOpt("processes", default=1, min=1, help="Number of API processes on this machine."),
+    cfg.IntOpt("threads", default=16, min=1, help="Requests that one API process serves at once."),
+    cfg.IntOpt(
+        "max_body_bytes", default=1_048_576, min=1024, help="A larger request body is refused with 413."
+    ),
+    cfg.IntOpt(
+        "max_limit", default=1000, min=1, help="Largest `limit` of a list; no `limit` lists everything."
+    ),
+    cfg.IntOpt(
+        "max_bulk_nodes",
+        default=5000,
+        min=1,
+        help="Most nodes that one bulk action takes; more are refused with 422.",
+    ),
+]

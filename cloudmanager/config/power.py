@@ -1,0 +1,46 @@
+"""[power] how machines are switched."""
+
+from oslo_config import cfg
+
+GROUP = "power"
+OPTIONS = [
+    cfg.FloatOpt(
+        "device_timeout", default=5.0, min=0.1, help="Seconds that one command to a device may take."
+    ),
+    cfg.FloatOpt(
+        "min_interval", default=0.0, min=0.0, help="Least seconds between two commands to the same device."
+    ),
+    cfg.FloatOpt(
+        "session_idle", default=20.0, min=1.0, help="Seconds after which an unused session is closed."
+    ),
+    cfg.FloatOpt(
+        "confirm_timeout",
+        default=60.0,
+        min=0.1,
+        help="Seconds within which the device must show the asked state.",
+    ),
+    cfg.FloatOpt(
+        "confirm_interval", default=0.5, min=0.01, help="Seconds between two looks at a changing device."
+    ),
+    cfg.FloatOpt(
+        "soft_off_grace",
+        default=120.0,
+        min=0.0,
+        help="Seconds for the operating system before power is cut hard.",
+    ),
+    cfg.FloatOpt(
+        "off_on_pause",
+        default=5.0,
+        min=0.0,
+        help="Seconds without power when a device without reset is cycled.",
+    ),
+    cfg.FloatOpt(
+        "fleet_rate",
+        default=500.0,
+        min=0.0,
+        help="Nodes per second that a bulk action switches; 0 is unlimited.",
+    ),
+    cfg.FloatOpt(
+        "rack_rate", default=50.0, min=0.0, help="The same within one rack, to spare its feed inrush current."
+    ),
+]

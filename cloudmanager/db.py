@@ -1,0 +1,119 @@
+"""The database: one engine per process, one transaction per piece of work.
+
+On SQLite a transaction that writes takes the write lock at its start (BEGIN IMMEDIATE), so that it waits for
+another writer instead of failing in its middle.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from cloudmanager.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloudmanager.config import Config
+
+_AFTER_COMMIT = "after_commit"
+
+
+class Database:
+    """The engine and the two ways to use it: `transaction()` to write, `reading()` to read."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        busy_timeout: float = 15.0,
+        sqlite_synchronous: str = "FULL",
+    ) -> None:
+        try:
+            is_sqlite = make_url(url).get_backend_name() == "sqlite"
+            self.engine = create_engine(
+                url,
+                pool_size=pool_size,
+                max_overflow=2 * pool_size,
+                connect_args={"timeout": busy_timeout} if is_sqlite else {},
+                pool_pre_ping=not is_sqlite,
+            )
+        except (ArgumentError, ImportError) as error:
+            raise Misconfigured(f"[database] connection: {error}") from None
+        if is_sqlite:
+            _prepare_sqlite(self.engine, sqlite_synchronous)
+        self._writer = sessionmaker(
+            self.engine.execution_options(begin="BEGIN IMMEDIATE"), expire_on_commit=False
+        )
+        self._reader = sessionmaker(self.engine, expire_on_commit=False)
+
+    @classmethod
+    def from_config(cls, config: Config) -> Database:
+        """The database that `[database]` describes."""
+        options = config.database
+        return cls(
+            options.connection,
+            pool_size=options.pool_size,
+            busy_timeout=options.busy_timeout,
+            sqlite_synchronous=options.sqlite_synchronous,
+        )
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """All or nothing: commit at the end, roll back on any exception; then run what awaits the commit."""
+        with self._writer() as session:
+            with session.begin():
+                yield session
+            for callback in session.info.pop(_AFTER_COMMIT, []):
+                callback()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A consistent view; nothing is written and no writer is held up."""
+        with self._reader() as session:
+            yield session
+
+    def ping(self) -> None:
+        """Raise an SQLAlchemy error when the database does not answer."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def after_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Run `callback` once the transaction has been committed; never when it is rolled back."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(callback)
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether trying again may help (a locked or restarting database): not a mistake in the statement."""
+    return error.connection_invalidated or type(error).__name__ == "OperationalError"
+
+
+def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN comes too late and is never IMMEDIATE
+        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.create_function(
+            "casefold", 1, lambda value: value.casefold() if value else value, deterministic=True
+        )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -1,0 +1,30 @@
+"""The tables, one per file."""
+
+from cloudmanager.models.api_token import ApiToken
+from cloudmanager.models.base import Base, utc_now
+from cloudmanager.models.flow import FlowEvent, FlowRow, Status
+from cloudmanager.models.lease import Lease
+from cloudmanager.models.node import CONDITIONS, SMALL_NUMBERS, Node
+from cloudmanager.models.node_class import NodeClass, NodeType
+from cloudmanager.models.node_image import NodeImage
+from cloudmanager.models.power_action import PowerAction
+from cloudmanager.models.power_control import NodeControl, PowerControl
+
+__all__ = [
+    "CONDITIONS",
+    "SMALL_NUMBERS",
+    "ApiToken",
+    "Base",
+    "FlowEvent",
+    "FlowRow",
+    "Lease",
+    "Node",
+    "NodeClass",
+    "NodeControl",
+    "NodeImage",
+    "NodeType",
+    "PowerAction",
+    "PowerControl",
+    "Status",
+    "utc_now",
+]
