@@ -46,7 +46,7 @@ class Faults:
     soft_off_ignored: bool = False  # the operating system does not listen to ACPI
     soft_off_delay: float = 1.0  # seconds that the operating system needs to shut down
 
-    def changed(self, **changes: Any) -> Faults:
+    def changed(self, /, **changes: Any) -> Faults:
         """Make a copy with `changes`; `BadFault` names the key that is unknown or has a wrong value."""
         for name, value in changes.items():
             _check(name, value)

@@ -266,7 +266,7 @@ class World:
 
     # --- what a device is and remembers ---------------------------------------------------------------------
 
-    def set_faults(self, device: str, **changes: Any) -> Faults:
+    def set_faults(self, device: str, /, **changes: Any) -> Faults:
         """Change some faults of a device; `BadFault` names a key or value that is wrong."""
         found = self.device(device)
         found.faults = found.faults.changed(**changes)

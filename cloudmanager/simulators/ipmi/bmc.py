@@ -6,8 +6,8 @@ import asyncio
 import socket
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from cloudmanager.simulators.ipmi import packets
 from cloudmanager.simulators.ipmi.commands import CHASSIS, OK, Target, execute
@@ -98,6 +98,13 @@ class Bmc:
         self._counters.sessions_opened = self._sessions.opened
         self._counters.sessions_closed = self._sessions.closed
         return self._counters
+
+    def report(self) -> dict[str, Any]:
+        """The counters in values that JSON can hold; commands as "netfn/cmd" in hexadecimal."""
+        commands = {
+            f"{net_fn:02x}/{command:02x}": n for (net_fn, command), n in self.counters.commands.items()
+        }
+        return {**asdict(self._counters), "commands": commands}
 
     def answer(self, packet: bytes, peer: Peer) -> bytes | None:
         """Answer one packet; None when a BMC stays silent, as it does for everything that is not sound."""

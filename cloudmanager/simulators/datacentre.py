@@ -1,0 +1,244 @@
+"""A whole data centre in one process: a world, a server for each of its devices, a file that keeps both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+import resource
+import signal
+import string
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cloudmanager.simulators.control import ControlServer
+from cloudmanager.simulators.ipmi import Bmc
+from cloudmanager.simulators.world import Account, Device, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloudmanager.simulators.clock import Clock
+
+LOG = logging.getLogger(__name__)
+HOST = "127.0.0.1"
+SAVE_DELAY = 0.5  # seconds; many changes are one save
+FORMAT = "world-1"  # the state file's only key, renamed when its content changes
+_BMC_ACCOUNT = 2  # user id 1 is the nameless user of IPMI (§22.28)
+_EVERY_NTH_OFF = 7
+_SPARE_FILES = 200
+
+
+class Server(Protocol):
+    """What speaks the protocol of one device."""
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and answer the real port; `OSError` if the wanted one is taken."""
+        ...
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """What it counted, in values that JSON can hold."""
+        ...
+
+
+SERVERS: dict[str, Callable[[World, str], Server]] = {"bmc": Bmc}  # by the kind of device
+
+
+class DataCentre:
+    """Nodes, their devices and the servers that answer for them."""
+
+    def __init__(self, world: World | None = None, *, state_file: Path | None = None) -> None:
+        self.world = world or World()
+        self.servers: dict[str, Server] = {}
+        self._state_file = state_file
+        self._save_pending = False
+        self._stop_watching: Callable[[], None] | None = None
+
+    @classmethod
+    def seeded(
+        cls,
+        racks: int = 3,
+        nodes_per_rack: int = 20,
+        *,
+        seed: int = 1,
+        state_file: Path | None = None,
+        clock: Clock | None = None,
+    ) -> DataCentre:
+        """Build nodes r1n01.demo.local …, every 7th off, each with a BMC that has its own password."""
+        centre = cls(World(seed=seed, clock=clock), state_file=state_file)
+        passwords = random.Random(seed)
+        for number in range(racks * nodes_per_rack):
+            rack, unit = number // nodes_per_rack + 1, number % nodes_per_rack + 1
+            password = "".join(passwords.choices(string.ascii_letters + string.digits, k=14))
+            name = f"r{rack}n{unit:02}.demo.local"
+            on = (number + 1) % _EVERY_NTH_OFF != 0
+            centre.add_node(name, rack=rack, unit=unit, password=password, on=on)
+        return centre
+
+    @classmethod
+    def load(cls, state_file: Path, *, clock: Clock | None = None) -> DataCentre:
+        """Build what `save` wrote; `ValueError` names the file if it is not such a state."""
+        try:
+            kept = json.loads(state_file.read_bytes())
+            world = World.from_dict(kept[FORMAT], clock=clock)
+        except (ValueError, KeyError, TypeError) as problem:
+            raise ValueError(f"{state_file} is not a state of the data centre: {problem!r}") from problem
+        return cls(world, state_file=state_file)
+
+    def add_node(
+        self,
+        name: str,
+        rack: int,
+        unit: int,
+        *,
+        bmc_port: int = 0,
+        login: str = "ADMIN",
+        password: str = "ADMIN",  # noqa: S107 - the factory password of the machines that this imitates
+        on: bool = True,
+    ) -> Device:
+        """Put a node with its BMC into a rack. In a running data centre call `start` again afterwards."""
+        self.world.add_node(name, rack=rack, unit=unit, on=on)
+        account = Account(login, password)
+        bmc = f"bmc-{name.partition('.')[0]}"
+        device = self.world.add_device(bmc, "bmc", port=bmc_port, accounts={_BMC_ACCOUNT: account})
+        self.world.plug(bmc, "1", name)
+        return device
+
+    async def start(self) -> None:
+        """Start the servers that do not run yet, on the ports they had; then keep the state file current."""
+        _allow_open_files(len(self.world.devices) + _SPARE_FILES)
+        for device in self.world.devices.values():
+            if device.name not in self.servers:
+                server = SERVERS[device.kind](self.world, device.name)
+                device.port = await _listen(server, device)
+                self.servers[device.name] = server
+        self.save()
+        if self._state_file and not self._stop_watching:
+            self._stop_watching = self.world.watch(lambda _event: self._save_soon())
+
+    async def stop(self) -> None:
+        """Stop all servers and save."""
+        if self._stop_watching:
+            self._stop_watching()
+            self._stop_watching = None
+        while self.servers:
+            _, server = self.servers.popitem()
+            await server.stop()
+        self.save()
+
+    def save(self) -> None:
+        """Write the state file as a whole or not at all, for its owner only: it holds passwords."""
+        self._save_pending = False
+        if self._state_file is None:
+            return
+        content = json.dumps({FORMAT: self.world.to_dict()})
+        self._state_file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self._state_file.parent, prefix=self._state_file.name)
+        try:
+            with os.fdopen(handle, "w") as file:  # mkstemp made it with mode 0600
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(self._state_file)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def status(self) -> dict[str, Any]:
+        """All nodes and all devices, without passwords."""
+        wired: dict[str, list[str]] = {name: [] for name in self.world.nodes}
+        for device in self.world.devices.values():
+            for node in device.outlets.values():
+                wired[node].append(device.name)
+        return {
+            "nodes": [
+                {
+                    "name": node.name,
+                    "rack": node.rack,
+                    "unit": node.unit,
+                    "on": node.on,
+                    "boots": node.boots,
+                    "boot_id": node.boot_id,
+                    "resets": node.resets,
+                    "power_changed_at": node.power_changed_at,
+                    "devices": wired[node.name],
+                }
+                for node in self.world.nodes.values()
+            ],
+            "devices": [self._device_status(device) for device in self.world.devices.values()],
+        }
+
+    def _device_status(self, device: Device) -> dict[str, Any]:
+        server = self.servers.get(device.name)
+        return {
+            "name": device.name,
+            "kind": device.kind,
+            "host": HOST,
+            "port": device.port,
+            "outlets": device.outlets,
+            "faults": device.faults.to_dict(),
+            "counters": server.report() if server else {},
+        }
+
+    def _save_soon(self) -> None:
+        if not self._save_pending:
+            self._save_pending = True
+            asyncio.get_running_loop().call_later(SAVE_DELAY, self._save_if_pending)
+
+    def _save_if_pending(self) -> None:
+        if self._save_pending:
+            self.save()
+
+
+async def serve(state_file: Path, control_socket: Path, *, racks: int, nodes_per_rack: int) -> None:
+    """Run until SIGTERM or SIGINT. A state file that exists wins over `racks` and `nodes_per_rack`."""
+    centre = _found_or_new(state_file, racks, nodes_per_rack)
+    control = ControlServer(centre, control_socket)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await control.start()
+        await centre.start()
+        LOG.info("data centre with %d nodes is up; control at %s", len(centre.world.nodes), control_socket)
+        await stopping.wait()
+    finally:
+        await control.stop()
+        await centre.stop()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _found_or_new(state_file: Path, racks: int, nodes_per_rack: int) -> DataCentre:
+    if state_file.exists():
+        return DataCentre.load(state_file)
+    return DataCentre.seeded(racks, nodes_per_rack, state_file=state_file)
+
+
+async def _listen(server: Server, device: Device) -> int:
+    """Start on the port that the device had; if that is taken now, on another, and say so."""
+    try:
+        return await server.start(HOST, device.port)
+    except OSError as problem:
+        if device.port == 0:
+            raise
+        port = await server.start(HOST, 0)
+        LOG.warning("%s: port %d is not free (%s); it is %d now", device.name, device.port, problem, port)
+        return port
+
+
+def _allow_open_files(needed: int) -> None:
+    """Raise the limit of open files: each device has a socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
