@@ -124,14 +124,14 @@ class DataCentre:
             self._stop_watching = self.world.watch(lambda _event: self._save_soon())
 
     async def stop(self) -> None:
-        """Stop all servers and save."""
-        if self._stop_watching:
-            self._stop_watching()
-            self._stop_watching = None
+        """Stop all servers and save, if `start` had come so far that the state file is ours."""
         while self.servers:
             _, server = self.servers.popitem()
             await server.stop()
-        self.save()
+        if self._stop_watching:
+            self._stop_watching()
+            self._stop_watching = None
+            self.save()
 
     def save(self) -> None:
         """Write the state file as a whole or not at all, for its owner only: it holds passwords."""
