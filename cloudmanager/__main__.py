@@ -1,0 +1,5 @@
+"""`python -m cloudmanager` is the command `cloudmanager`."""
+
+from cloudmanager.cli import main
+
+main()

@@ -1,0 +1,145 @@
+"""`cloudmanager demo`: a simulated data centre, and its fleet in the inventory."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import select
+
+from cloudmanager.children import Program
+from cloudmanager.drivers.base import PowerState
+from cloudmanager.errors import Unavailable
+from cloudmanager.models import Node, NodeClass, NodeControl, NodeImage, NodeType, PowerControl, utc_now
+from cloudmanager.simulators.control import Control, ControlError
+from cloudmanager.simulators.datacentre import HOST, DataCentre
+from cloudmanager.vault import Vault
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.config import Config
+    from cloudmanager.db import Database
+    from cloudmanager.simulators import world as simulated
+    from cloudmanager.simulators.world import World
+    from cloudmanager.state_dir import StateDirectory
+
+LOG = structlog.get_logger(__name__)
+
+RACKS = 3
+NODES_PER_RACK = 20
+CONTROL_TYPE, PROTOCOL = "SupermicroRackDevice", "ipmi"
+_ENABLED = 1
+_PATIENCE = 30.0  # seconds for the simulated data centre to start
+_POLL = 0.05
+
+
+class SimulatedDataCentre:
+    """The process that simulates, and how its machines come into the inventory."""
+
+    def __init__(self, directory: StateDirectory) -> None:
+        self._directory = directory
+        command = (sys.executable, "-m", "cloudmanager", "lab", "serve", "--state-dir", str(directory.path))
+        self.program = Program(name="lab", command=command, stop_within=5)
+
+    async def fill(self, database: Database, config: Config) -> None:
+        """Wait until it runs, then put its machines into an empty inventory, or correct what has moved."""
+        await self._running()
+        world = DataCentre.load(self._directory.lab_state).world
+        vault = Vault(Path(config.secrets.key_file))
+        with database.transaction() as session:
+            if session.scalar(select(PowerControl.id).limit(1)) is None:
+                _seed(session, world, vault)
+            else:
+                _correct_ports(session, world)
+
+    async def _running(self) -> None:
+        """Return once every device has a server."""
+        control = Control(self._directory.lab_socket)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while True:
+                    try:
+                        status = control.call("status")
+                        if all(device["counters"] for device in status["devices"]):
+                            return
+                    except ControlError:
+                        pass
+                    await asyncio.sleep(_POLL)
+        except TimeoutError:
+            raise Unavailable("the simulated data centre does not start; see its messages above") from None
+
+
+def _seed(session: Session, world: World, vault: Vault) -> None:
+    """Every simulated node as an operator would register it, with its BMC as the default power control."""
+    node_class = session.scalars(select(NodeClass).where(NodeClass.is_default)).one()
+    node_type = select(NodeType.id).where(NodeType.node_class_id == node_class.id, NodeType.name == "")
+    image = select(NodeImage.id).where(NodeImage.image_name == "default")
+    place = {
+        "node_class_id": node_class.id,
+        "node_type_id": session.scalar(node_type),
+        "image_id": session.scalar(image),
+    }
+    now = utc_now()
+    for device in world.devices.values():
+        control = _control(device, vault)
+        session.add(control)
+        for port, name in device.outlets.items():
+            node = _node(world.node(name), place, now)
+            session.add(node)
+            session.flush()
+            session.add(_assignment(node, control, port))
+
+
+def _control(device: simulated.Device, vault: Vault) -> PowerControl:
+    account = next(iter(device.accounts.values()))
+    return PowerControl(
+        title=device.name,  # the name by which `cloudmanager lab` knows it
+        control_type=CONTROL_TYPE,
+        protocol_type=PROTOCOL,
+        host=HOST,
+        port_number=device.port,
+        login=account.name,
+        sealed_password=vault.seal(account.password),
+        coils_count=len(device.outlets),
+    )
+
+
+def _node(machine: simulated.Node, place: dict[str, int | None], now: datetime) -> Node:
+    return Node(
+        name=machine.name,
+        condition=_ENABLED,
+        dtc_number=1,
+        row_number=1,
+        rack_number=machine.rack,
+        unit_number=machine.unit,
+        power_state=PowerState.ON if machine.on else PowerState.OFF,
+        power_state_checked_at=now,
+        **place,
+    )
+
+
+def _assignment(node: Node, control: PowerControl, port: str) -> NodeControl:
+    return NodeControl(
+        node_id=node.id,
+        power_control_id=control.id,
+        power_control_port=port,
+        is_default=True,
+        is_initialized=True,
+        power_state=node.power_state,
+        power_state_checked_at=node.power_state_checked_at,
+    )
+
+
+def _correct_ports(session: Session, world: World) -> None:
+    """A device whose port was taken in the meantime listens on another one now."""
+    for control in session.scalars(select(PowerControl).where(PowerControl.host == HOST)):
+        device = world.devices.get(control.title)
+        if device and device.port != control.port_number:
+            LOG.warning("simulated device has moved", device=device.name, port=device.port)
+            control.port_number = device.port

@@ -1,0 +1,223 @@
+"""`cloudmanager up`: the whole product in one. Starts its processes, keeps them running, stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import click
+import structlog
+from sqlalchemy import delete
+
+from cloudmanager import __version__, children, listener, logs, schema
+from cloudmanager import config as configuration
+from cloudmanager.children import Child, Program
+from cloudmanager.db import Database
+from cloudmanager.models import ApiToken
+from cloudmanager.state_dir import StateDirectory, write_private
+from cloudmanager.tokens import create_token, digest, find_holder
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from cloudmanager.config import Config
+
+LOG = structlog.get_logger(__name__)
+
+STOP_ORDER = ("api", "worker", "scheduler", "lab", "broker")
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""By this variable prometheus_client lets all processes add to the numbers that the API shows."""
+
+_ADMIN = "admin"
+_READY_POLL = 0.1  # seconds
+_READY_PATIENCE = 30.0  # seconds after which we say what is missing
+
+
+class Lab(Protocol):
+    """A data centre to manage that is started with the product."""
+
+    program: Program
+
+    async def fill(self, database: Database, config: Config) -> None:
+        """Put its machines into the inventory; called before the API listens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line says; None leaves it to the configuration."""
+
+    state_dir: Path
+    config_file: Path | None = None
+    host: str | None = None
+    port: int | None = None
+
+
+def up(options: Options, lab: Lab | None = None) -> None:
+    """Run everything until SIGTERM or ctrl-C. Raises `Misconfigured` before anything is started."""
+    os.umask(0o077)
+    directory = StateDirectory(options.state_dir)
+    with directory.locked():
+        directory.create_files()
+        config_file = options.config_file or directory.config_file
+        asked = {("api", "host"): options.host, ("api", "port"): options.port}
+        overrides = {name: value for name, value in asked.items() if value is not None}
+        config = configuration.load(config_file, overrides)
+        logs.set_up(config, "up")
+        with listener.bind(config.api.host, config.api.port) as bound:
+            asyncio.run(_Product(directory, config, config_file, bound, lab).run())
+
+
+def prepare(database: Database, token_file: Path) -> None:
+    """Bring the schema to the newest version; see to it that the file holds an admin token that is valid."""
+    schema.upgrade(database)
+    with database.transaction() as session:
+        if token_file.exists() and find_holder(session, digest(token_file.read_text().strip())):
+            return
+        session.execute(delete(ApiToken).where(ApiToken.name == _ADMIN))
+        token = create_token(session, _ADMIN, "admin")
+    write_private(token_file, f"{token}\n")
+
+
+class _Product:
+    def __init__(
+        self,
+        directory: StateDirectory,
+        config: Config,
+        config_file: Path,
+        bound: socket.socket,
+        lab: Lab | None,
+    ) -> None:
+        self._directory = directory
+        self._config = config
+        self._config_file = str(config_file.absolute())
+        self._listener = bound
+        self._lab = lab
+        self._children: dict[str, Child] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """From the first start to the last stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting  # raises what went wrong
+                await stopping
+        finally:
+            starting.cancel()
+            await self._stop()
+
+    def _on_signal(self) -> None:
+        if self._stopping.is_set():
+            LOG.warning("asked to stop again: everything is killed")
+            for child in self._children.values():
+                child.kill()
+        else:
+            LOG.info("stopping: running requests and steps may end; once more to stop at once")
+            self._stopping.set()
+
+    async def _start(self) -> None:
+        self._clean_metrics()
+        broker = self._directory.broker
+        if broker.serves(self._config.broker.url):
+            broker.prepare(self._config.broker.url)
+            self._launch(Program(name="broker", command=broker.command(), stop_within=5))
+        if self._lab:
+            self._launch(self._lab.program)
+        database = Database.from_config(self._config)
+        prepare(database, self._directory.token_file)
+        if self._lab:
+            await self._lab.fill(database, self._config)
+        database.close()
+        for program in self._own_programs():
+            self._launch(program)
+        await self._until_ready()
+        self._say_where()
+
+    async def _stop(self) -> None:
+        self._listener.close()  # else clients could still connect while the API ends
+        for name in STOP_ORDER:
+            if child := self._children.get(name):
+                await child.stop()
+        LOG.info("stopped")
+
+    def _own_programs(self) -> tuple[Program, ...]:
+        ours = (sys.executable, "-m", "cloudmanager")
+        workers = (sys.executable, "-m", "workers")
+        configured = ("--config", self._config_file)
+        descriptor = self._listener.fileno()
+        api = (*ours, "api", *configured, "--listen-fd", str(descriptor))
+        return (
+            Program(name="api", command=api, stop_within=25, pass_fds=(descriptor,)),
+            Program(name="worker", command=(*workers, "worker", *configured), stop_within=25),
+            Program(name="scheduler", command=(*workers, "scheduler", *configured), stop_within=5),
+        )
+
+    def _launch(self, program: Program) -> None:
+        echo = children.echo_json if self._config.log.format == "json" else children.echo
+        child = Child(program, echo, self._environment())
+        self._children[program.name] = child
+        child.start()
+
+    def _environment(self) -> dict[str, str]:
+        own = {METRICS: str(self._directory.metrics_directory), "PYTHONUNBUFFERED": "1"}
+        if sys.stderr.isatty():
+            own["FORCE_COLOR"] = "1"  # what the children write ends on our terminal
+        return {**os.environ, **own}
+
+    def _clean_metrics(self) -> None:
+        """Numbers count from the start of the product; those of a former start are of no use."""
+        shutil.rmtree(self._directory.metrics_directory, ignore_errors=True)
+        self._directory.metrics_directory.mkdir()
+
+    async def _until_ready(self) -> None:
+        loop = asyncio.get_running_loop()
+        complain_at = loop.time() + _READY_PATIENCE
+        while True:
+            status, body = await self._ask("/readyz")
+            if status == b"200":
+                return
+            if loop.time() > complain_at:
+                LOG.warning("not ready yet", answer=body.decode(errors="replace") or "none")
+                complain_at = loop.time() + _READY_PATIENCE
+            await asyncio.sleep(_READY_POLL)
+
+    async def _ask(self, path: str) -> tuple[bytes, bytes]:
+        """Status and body of our own API's answer; empty when there is none."""
+        host, port = self._address()
+        try:
+            async with asyncio.timeout(_READY_PATIENCE):
+                reader, writer = await asyncio.open_connection(host, port)
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+                answer = await reader.read()
+                writer.close()
+        except (OSError, TimeoutError):
+            return b"", b""
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return head[9:12], body
+
+    def _address(self) -> tuple[str, int]:
+        """Where a client on this machine reaches the API."""
+        host, port = self._listener.getsockname()[:2]
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 - compared, not bound
+
+    def _say_where(self) -> None:
+        host, port = self._address()
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        token = self._directory.token_file
+        click.echo(
+            f"CloudManager {__version__} is ready at {url}\n"
+            f"  the admin token is in {token}\n"
+            f'  try it:  curl -H "X-Auth-Token: $(cat {token})" {url}/v1/info\n'
+            "  stop it: ctrl-C"
+        )
