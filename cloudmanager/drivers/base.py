@@ -58,6 +58,8 @@ class Driver(ABC):
     coils_count: ClassVar[int]
     actions: ClassVar[frozenset[Action]]
     uses_ssh_key: ClassVar[bool] = False
+    boots_from_network: ClassVar[bool] = False
+    """Whether `set_next_boot_from_network` works."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -81,6 +83,15 @@ class Driver(ABC):
             await self._keep_interval()
             await self._apply(outlet, action)
 
+    async def set_next_boot_from_network(self, outlet: str) -> None:
+        """Make the next start of the machine, and only that one, come from the network. Switches nothing."""
+        self.check_outlet(outlet)
+        if not self.boots_from_network:
+            raise Unsupported(f"{self} cannot choose what a machine starts from")
+        async with self._one_at_a_time:
+            await self._keep_interval()
+            await self._set_next_boot_from_network(outlet)
+
     async def close(self) -> None:
         """End the session on the device, if any. Never raises: a device that is gone has no session."""
         async with self._one_at_a_time:
@@ -101,6 +112,9 @@ class Driver(ABC):
 
     @abstractmethod
     async def _apply(self, outlet: str, action: Action) -> None: ...
+
+    async def _set_next_boot_from_network(self, outlet: str) -> None:
+        raise NotImplementedError
 
     @abstractmethod
     async def _close(self) -> None: ...

@@ -1,0 +1,3 @@
+from .driver import IpmiSettings, SupermicroRackDevice
+
+__all__ = ["IpmiSettings", "SupermicroRackDevice"]

@@ -1,0 +1,150 @@
+"""`SupermicroRackDevice`: power of one machine through its BMC, by IPMI 2.0 over LAN."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
+from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
+
+from . import commands
+from .ciphers import SUITE_3, SUITE_17, Suite
+from .logon import MAX_NAME, MAX_PASSWORD, Account
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from .bmc import Bmc
+    from .commands import Command
+
+_SUITES: Final[dict[str, tuple[Suite, ...]]] = {
+    "auto": (SUITE_3, SUITE_17),
+    "3": (SUITE_3,),
+    "17": (SUITE_17,),
+}
+
+_COMMANDS: Final[dict[Action, Command]] = {
+    Action.ON: commands.POWER_ON,
+    Action.OFF: commands.POWER_OFF,
+    Action.RESET: commands.HARD_RESET,
+    Action.SOFT_OFF: commands.SOFT_SHUTDOWN,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class IpmiSettings(Settings):
+    """Adds the cipher suite: `auto` proposes 3, which nearly every BMC has, then 17 to one that refuses 3."""
+
+    cipher_suite: Literal["auto", "3", "17"] = "auto"
+
+
+class SupermicroRackDevice(Driver):
+    """A machine behind an IPMI 2.0 BMC. Drivers with the same address and account share one session."""
+
+    control_type: ClassVar[str] = "SupermicroRackDevice"
+    protocol_type: ClassVar[str] = "ipmi"
+    default_port: ClassVar[int] = 623
+    coils_count: ClassVar[int] = 1
+    actions: ClassVar[frozenset[Action]] = frozenset(Action)
+    boots_from_network: ClassVar[bool] = True
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._transport: Transport | None = None
+        self._bmc: Bmc | None = None
+
+    async def _read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]:
+        state = await self._power_state(self._deadline())
+        return dict.fromkeys(outlets, state)
+
+    async def _apply(self, outlet: str, action: Action) -> None:  # noqa: ARG002 - there is one outlet
+        deadline = self._deadline()
+        if action in {Action.RESET, Action.SOFT_OFF} and await self._power_state(deadline) is PowerState.OFF:
+            # Some BMCs switch on at a reset, or press a button that switches on.
+            if action is Action.RESET:
+                raise DeviceRefused(f"{self} is off; a reset would do nothing, switch it on instead")
+            return
+        await self._ask(_COMMANDS[action], deadline)
+
+    async def _set_next_boot_from_network(self, outlet: str) -> None:  # noqa: ARG002 - there is one outlet
+        await self._ask(commands.BOOT_FROM_NETWORK_ONCE, self._deadline())
+
+    async def _close(self) -> None:
+        transport, bmc = self._transport, self._bmc
+        self._transport = self._bmc = None
+        if transport and bmc:
+            released = asyncio.Event()
+            transport.release(bmc, released.set)
+            await released.wait()
+
+    async def _power_state(self, deadline: float) -> PowerState:
+        status = await self._ask(commands.CHASSIS_STATUS, deadline)
+        on = commands.power_is_on(status)
+        if on is None:
+            raise DeviceRefused(f"{self} answered Get Chassis Status without the status")
+        return PowerState.ON if on else PowerState.OFF
+
+    async def _ask(self, command: Command, deadline: float) -> bytes:
+        bmc = await self._reach(deadline)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        request = bmc.request(command, deadline, functools.partial(_settle, answer))
+        try:
+            return await answer
+        except DeviceUnreachable:
+            self._transport_of_loop().forget_name(self.settings.host, self.settings.port)
+            raise
+        finally:
+            bmc.cancel(request)
+
+    async def _reach(self, deadline: float) -> Bmc:
+        """The BMC at the address that the host has now."""
+        transport = self._transport_of_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                address = await transport.resolve(self.settings.host, self.settings.port)
+        except TimeoutError:
+            raise DeviceUnreachable(
+                f"the host name {self.settings.host!r} was not resolved in time"
+            ) from None
+        if self._bmc and self._bmc.address != address:
+            transport.release(self._bmc, _nothing)
+            self._bmc = None
+        if self._bmc is None:
+            self._bmc = transport.acquire(str(self), address, self._account(), self._suites())
+        return self._bmc
+
+    def _transport_of_loop(self) -> Transport:
+        if self._transport is None:
+            self._transport = Transport.current()
+        return self._transport
+
+    def _account(self) -> Account:
+        name, password = self.settings.login.encode(), self.settings.password.encode()
+        if len(name) > MAX_NAME:
+            raise DeviceRefused(f"{self}: IPMI allows a login of {MAX_NAME} bytes; use a shorter one")
+        if len(password) > MAX_PASSWORD:
+            raise DeviceRefused(f"{self}: IPMI allows a password of {MAX_PASSWORD} bytes; set a shorter one")
+        return Account(name, password)
+
+    def _suites(self) -> tuple[Suite, ...]:
+        return _SUITES[self.settings.cipher_suite if isinstance(self.settings, IpmiSettings) else "auto"]
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.settings.timeout
+
+
+def _settle(future: asyncio.Future[bytes], result: bytes | DeviceError) -> None:
+    if future.done():
+        return
+    if isinstance(result, DeviceError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _nothing() -> None:
+    """Nobody waits."""
