@@ -144,11 +144,8 @@ class Bmc:
         self._counters.commands[request.net_fn, request.command] += 1
         target = Target(self._world, self._device, self._guid, session, self._close)
         code, data = execute(target, request.net_fn, request.command, request.data)
-        if (
-            code == OK
-            and (request.net_fn, request.command) == _CONTROL
-            and request.data[0] & 0x0F in _RESTARTS
-        ):
+        is_control = (request.net_fn, request.command) == _CONTROL
+        if is_control and code == OK and request.data[0] & 0x0F in _RESTARTS:
             self._counters.resets_accepted += 1
         return packets.encode_answer(request, code, data)
 

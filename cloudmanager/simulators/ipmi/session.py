@@ -245,12 +245,9 @@ class SessionTable:
         address tells retries from others: ipmitool uses one console id (A0A2A3A4h) in every process.
         """
         self.expire(now)
+        wanted = (peer, console_id, suite)
         for session in self._by_id.values():
-            if not session.active and (session.peer, session.console_id, session.suite) == (
-                peer,
-                console_id,
-                suite,
-            ):
+            if not session.active and (session.peer, session.console_id, session.suite) == wanted:
                 return session
         if len(self._by_id) >= limit:
             return None

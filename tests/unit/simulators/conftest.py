@@ -88,7 +88,7 @@ class Console:
         head, tail = bytes([0x20, net_fn << 2]), bytes([0x81, rq_seq << 2, command]) + data
         return head + cks(head) + tail + cks(tail)
 
-    def wrap(self, message, *, sequence=None, kind=0xC0, pad=None):
+    def wrap(self, message, *, sequence=None, kind=0xC0, pad=None, trailer=b"\xff\xff\x02\x07"):
         if sequence is None:
             sequence = self.sequence = self.sequence + 1
         fill = -(len(message) + 1) % 16
@@ -97,7 +97,7 @@ class Console:
         cipher = Cipher(algorithms.AES(self.k2), modes.CBC(iv)).encryptor()
         body = iv + cipher.update(message + pad + bytes([fill])) + cipher.finalize()
         packet = struct.pack("<4sBBIIH", b"\x06\0\xff\x07", 6, kind, self.bmc_id, sequence, len(body)) + body
-        packet += b"\xff" * (-(len(packet) - 4 + 2) % 4) + bytes([-(len(packet) - 4 + 2) % 4, 7])
+        packet += trailer  # with whole AES blocks it is always these four bytes
         return packet + self.hash(self.k1, packet[4:])[: self.code_length]
 
     def unwrap(self, packet):

@@ -9,6 +9,10 @@ STATUS, CONTROL = (0x00, 0x01), (0x00, 0x02)
 RESET, CYCLE, OFF, ON, SOFT = b"\x03", b"\x02", b"\x00", b"\x01", b"\x05"
 
 
+def cks(data):
+    return bytes([-sum(data) & 0xFF])
+
+
 def sessionless(message):
     return b"\x06\0\xff\x07" + bytes(9) + bytes([len(message)]) + message
 
@@ -27,7 +31,6 @@ def test_power_as_the_standard_says(console, world, clock):
         clock.advance(2)
         assert world.is_on("n1") is on
         assert client.request(*STATUS)[1][0] & 1 == on
-    assert (world.node("n1").resets, client.bmc.counters.resets_accepted) == (2, 2)
     for data in (RESET, CYCLE, SOFT):
         assert client.request(*CONTROL, data) == (0xD5, b"")
     for data in (b"\x04", b"\x06", b"\x0f"):
@@ -35,6 +38,7 @@ def test_power_as_the_standard_says(console, world, clock):
     assert client.request(*CONTROL, b"\x01\x01") == (0xC7, b"")
     clock.advance(2)
     assert not world.is_on("n1")
+    assert (world.node("n1").resets, client.bmc.counters.resets_accepted) == (2, 2)
 
 
 @pytest.mark.parametrize("code", [0xC0, 0xD4, 0xD5])
@@ -50,6 +54,15 @@ def test_last_start_by_command(console, world, clock):
     clock.advance(1)
     assert client.request(*STATUS)[1][1] == 0x10
     assert client.request(0x00, 0x07) == (0, b"\x01\x01")
+
+
+def test_a_bmc_that_lies(console, world, clock):
+    world.set_faults("bmc-n1", lie_state="off", ignore_commands=True)
+    client = console().login()
+    assert client.request(*STATUS)[1][0] & 1 == 0
+    assert client.request(*CONTROL, RESET) == (0, b"")
+    clock.advance(1)
+    assert (world.node("n1").on, world.node("n1").resets) == (True, 0)
 
 
 def test_unknown_commands(console):
@@ -100,7 +113,7 @@ class TestLogin:
 
     @pytest.mark.parametrize(
         ("name", "status"),
-        [(b"root", 0x0D), (b"ADMI", 0x0D), (b"ADMIN\0", 0x0D), (b"", 0x0D), (b"A" * 17, 0x0C)],
+        [(b"root", 0x0D), (b"ADMINS", 0x0D), (b"ADMIN\0", 0x0D), (b"", 0x0D), (b"A" * 17, 0x0C)],
     )
     def test_wrong_name(self, console, name, status):
         client = console(name=name)
@@ -134,6 +147,12 @@ class TestLogin:
         other.rakp_1()
         other.k1, other.k2 = client.k1, client.k2
         assert other.request(*STATUS) is None
+
+    def test_no_step_can_be_left_out(self, console):
+        client = console(password=b"")
+        client.open()
+        client.identity, client.bmc_random = b"\0\0", bytes(16)
+        assert client.rakp_3() == 0x02
 
     def test_every_step_can_be_repeated(self, console, bmc, world):
         """Answers get lost: the same question again must not take another entry or change the keys."""
@@ -263,6 +282,13 @@ class TestTampering:
         for kind in (0x00, 0x40, 0x80, 0x01, 0xC1):
             assert client.send(client.wrap(client.message(*STATUS), kind=kind)) is None
 
+    @pytest.mark.parametrize(
+        "trailer", [b"\xff\xff\x02\x06", b"\xff\xff\x01\x07", b"\xff\x01\x07", b"\x00\x07", b"", b"\x07"]
+    )
+    def test_the_trailer_is_checked(self, client, trailer):
+        assert client.send(client.wrap(client.message(*STATUS), trailer=b"\xff\xff\x02\x07")) is not None
+        assert client.send(client.wrap(client.message(*STATUS), trailer=trailer)) is None
+
     def test_padding_is_checked(self, client):
         message = client.message(*STATUS)
         assert client.send(client.wrap(message, pad=bytes(-(len(message) + 1) % 16))) is None
@@ -307,6 +333,25 @@ class TestOutsideASession:
         assert client.outside(0x00, client.message(*CONTROL, OFF))[6] == 0xD4
         clock.advance(1)
         assert world.is_on("n1")
+
+    def test_what_is_not_for_the_bmc(self, console):
+        """Another slave address, a response, a session that IPMI v1.5 would have: silence."""
+        client = console()
+        sound = client.message(0x06, 0x38, b"\x8e\x04")
+        assert client.send(sessionless(sound)) is not None
+        for head in (b"\x22\x18", b"\x20\x1c"):
+            assert client.send(sessionless(head + cks(head) + sound[3:])) is None
+        in_session = bytearray(sessionless(sound))
+        in_session[9] = 1
+        assert client.send(bytes(in_session)) is None
+        for place in range(len(sound)):
+            broken = sound[:place] + bytes([sound[place] ^ 0x10]) + sound[place + 1 :]
+            assert client.send(sessionless(broken)) is None
+
+    def test_logical_units_are_swapped(self, console):
+        head, tail = b"\x20\x1a", b"\x81\x25\x38\x8e\x04"  # to unit 2, from unit 1
+        answer = console().send(sessionless(head + cks(head) + tail + cks(tail)))[14:]
+        assert (answer[1], answer[4]) == (0x1D, 0x26)
 
 
 class TestBootOptions:

@@ -205,8 +205,8 @@ class TestControl:
             ({"do": "heal", "device": "bmc-x"}, "there is no device 'bmc-x'"),
             ({"do": "heal", "device": []}, "device must be a name"),
             (
-                {"do": "fault", "device": "bmc-r1n01", "set": {"ded": 1}},
-                "unknown fault 'ded'; known are dead",
+                {"do": "fault", "device": "bmc-r1n01", "set": {"dread": 1}},
+                "unknown fault 'dread'; known are dead",
             ),
             ({"do": "fault", "device": "bmc-r1n01", "set": {"self": 1}}, "unknown fault 'self'"),
             ({"do": "fault", "device": "bmc-r1n01", "set": {"device": 1}}, "unknown fault 'device'"),

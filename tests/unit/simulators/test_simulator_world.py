@@ -131,7 +131,7 @@ def test_a_device_may_refuse(world, clock):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"ded": True}, "ded"),
+        ({"dread": True}, "dread"),
         ({"dead": 1}, "dead"),
         ({"lag": -1}, "lag"),
         ({"lag": "1"}, "lag"),
