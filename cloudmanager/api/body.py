@@ -1,0 +1,99 @@
+"""Reading request bodies strictly: what cannot be understood wholly is refused, never guessed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask import abort, request
+from marshmallow import RAISE, Schema, ValidationError
+
+from cloudmanager.errors import InvalidInput, Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JSON = "application/json"
+_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
+REQUIRED = "Missing data for required field."
+
+
+class Body(Schema):
+    """Base of all bodies: an unknown field is an error."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = RAISE
+
+
+def read_body(schema: Schema, wrapper: str | None) -> dict[str, Any]:
+    """The checked body. With a wrapper it is {wrapper: {...}}; without one it may be absent or empty."""
+    document = _read_document()
+    if wrapper is not None:
+        document = _unwrap(document, wrapper)
+    try:
+        checked: dict[str, Any] = schema.load(document)
+    except ValidationError as error:
+        fields = dict(_flatten(error.messages_dict))
+        names = ", ".join(fields) or "the body"
+        raise InvalidInput(f"the body has wrong values: {names}", fields) from None
+    return checked
+
+
+def _unwrap(document: dict[str, Any], wrapper: str) -> dict[str, Any]:
+    inner = document.get(wrapper)
+    wrong = {key: ["Unknown field."] for key in document if key != wrapper}
+    if wrapper not in document:
+        wrong[wrapper] = [REQUIRED]
+    elif not isinstance(inner, dict):
+        wrong[wrapper] = ["Not an object."]
+    if wrong or not isinstance(inner, dict):
+        raise InvalidInput(f'the body is {{"{wrapper}": {{…}}}} and nothing else', wrong)
+    return inner
+
+
+def _read_document() -> dict[str, Any]:
+    raw = request.get_data(cache=False)
+    if not raw:
+        return {}
+    _check_type()
+    try:
+        orjson.loads(raw)  # refuses broken UTF-8, lone surrogates, NaN and deep nesting
+        document = json.loads(raw, object_pairs_hook=_unique)  # keeps huge integers as they are
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"the body is not JSON that can be read: {_reason(error)}") from None
+    if not isinstance(document, dict):
+        raise InvalidInput("the body is not a JSON object")
+    return document
+
+
+def _check_type() -> None:
+    if request.mimetype not in ("", JSON):
+        abort(415, f"send the body as {JSON}, not as {request.mimetype}")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in _CHARSETS:
+        abort(415, "send the body in UTF-8")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        abort(415, "send the body without Content-Encoding")
+
+
+def _reason(error: Exception) -> str:
+    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
+
+
+def _flatten(messages: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    """The nested messages by dotted name: {"ip_addresses.0": [...]}."""
+    for key, value in messages.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{name}.")
+        else:
+            yield name, [str(message) for message in value]

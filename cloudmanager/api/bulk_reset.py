@@ -1,0 +1,100 @@
+"""Restarting many nodes by one request, which answers when all of them are confirmed or failed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from marshmallow import fields, validate
+from sqlalchemy import select
+
+from cloudmanager.api.answers import answer, task_location
+from cloudmanager.api.fields import whole
+from cloudmanager.api.node_power import Action, controls_of, start_flow
+from cloudmanager.api.nodes import blueprint
+from cloudmanager.api.operation import operation
+from cloudmanager.api.query import Options, bounded
+from cloudmanager.api.services import services
+from cloudmanager.errors import InvalidInput, NotFound
+from cloudmanager.models import FlowRow, Node, Status
+from cloudmanager.tokens import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flask import Response
+    from sqlalchemy.orm import Session
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25
+"""Seconds between two looks at the task."""
+
+_IDS = {"type": "array", "items": {"type": "integer"}}
+_OUTCOME = {
+    "type": "object",
+    "description": "Which nodes have been restarted and which have not; with dry_run, the plan.",
+    "properties": {"success": _IDS, "failed": _IDS, "plan": {"type": "object"}},
+}
+_WAIT = bounded("Seconds to wait for the end; what has not ended by then counts as failed.", 300, 50)
+
+
+class BulkReset(Action):
+    """Which nodes to restart."""
+
+    node_ids = fields.List(whole(1), required=True, validate=validate.Length(min=1))
+
+
+@operation(
+    blueprint,
+    "POST",
+    "/nodes/actions/reset",
+    role=Role.MEMBER,
+    name="reset_nodes",
+    summary="Restart many nodes; one failure never fails the rest",
+    query=Options({"wait": _WAIT}),
+    body=BulkReset(),
+    answers={200: _OUTCOME},
+    errors=(404,),
+)
+def reset_nodes(query: Mapping[str, int], body: dict[str, Any]) -> Response:
+    """Nothing is started when one of the ids is unknown."""
+    node_ids = list(dict.fromkeys(body["node_ids"]))
+    most = services().config.api.max_bulk_nodes
+    if len(node_ids) > most:
+        message = f"more than {most} nodes: [api] max_bulk_nodes sets how many one action takes"
+        raise InvalidInput(message, {"node_ids": [f"Longer than {most}."]})
+    with services().database.transaction() as session:
+        _check_known(session, node_ids)
+        if body.get("dry_run"):
+            controls = controls_of(session, node_ids)
+            plan = [{"node_id": node_id, "controls": controls.get(node_id, [])} for node_id in node_ids]
+            return answer({"plan": {"action": "reset", "nodes": plan}})
+        task_id = start_flow(session, "reset-nodes", None, {"node_ids": node_ids})
+    outcome = _await(task_id, node_ids, query["wait"])
+    return answer(outcome, headers={"Location": task_location(task_id)})
+
+
+def _check_known(session: Session, node_ids: Sequence[int]) -> None:
+    known = set(session.scalars(select(Node.id).where(Node.id.in_(node_ids))))
+    if unknown := [str(node_id) for node_id in node_ids if node_id not in known]:
+        raise NotFound(f"there are no nodes {', '.join(unknown)}; nothing was started")
+
+
+def _await(task_id: str, node_ids: Sequence[int], seconds: float) -> dict[str, list[int]]:
+    """What came of each node at the end of the task, or at the end of our patience."""
+    give_up = time.monotonic() + seconds
+    pause = FIRST_PAUSE
+    while not _has_ended(task_id) and (left := give_up - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    with services().database.reading() as session:
+        query = select(FlowRow.params).where(FlowRow.parent_id == task_id, FlowRow.status == Status.SUCCESS)
+        restarted = {params["node_id"] for params in session.scalars(query)}
+    return {
+        "success": [node_id for node_id in node_ids if node_id in restarted],
+        "failed": [node_id for node_id in node_ids if node_id not in restarted],
+    }
+
+
+def _has_ended(task_id: str) -> bool:
+    with services().database.reading() as session:
+        return session.scalar(select(FlowRow.ended_at).where(FlowRow.id == task_id)) is not None

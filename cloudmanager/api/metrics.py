@@ -1,0 +1,62 @@
+"""`GET /metrics`: numbers for Prometheus."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+
+from cloudmanager.api.services import services
+from cloudmanager.models import FlowRow, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REQUESTS = Counter("cloudmanager_requests_total", "Requests to the API.", ["method", "endpoint", "status"])
+SECONDS = Histogram("cloudmanager_request_seconds", "Time to answer a request.", ["method", "endpoint"])
+
+blueprint = Blueprint("metrics", __name__)
+
+
+def observe(method: str, endpoint: str, status: int, seconds: float) -> None:
+    """Count a request; `endpoint` is the template of its path, so that there are few."""
+    REQUESTS.labels(method=method, endpoint=endpoint, status=str(status)).inc()
+    SECONDS.labels(method=method, endpoint=endpoint).observe(seconds)
+
+
+class _FlowCounts(Collector):
+    """Flows by status, counted in the database when asked."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        gauge = GaugeMetricFamily("cloudmanager_flows", "Flows in the database.", labels=["status"])
+        with services().database.reading() as session:
+            counted = select(FlowRow.status, func.count()).group_by(FlowRow.status)
+            counts = dict(session.execute(counted).tuples().all())
+        for status in Status:
+            gauge.add_metric([status], counts.get(status, 0))
+        yield gauge
+
+
+@blueprint.get("/metrics")
+def show_metrics() -> Response:
+    """All processes' numbers together when there are several, else this one's."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    flows = CollectorRegistry()
+    flows.register(_FlowCounts())
+    return Response(generate_latest(registry) + generate_latest(flows), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,269 @@
+"""Nodes: reading and writing them. Switching their power is in `node_power`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask_smorest import Blueprint
+from sqlalchemy import Text, cast, select
+
+from cloudmanager.api import filters
+from cloudmanager.api.node_schemas import NodeBody, NodeShape
+from cloudmanager.api.reading import Nested, Source
+from cloudmanager.api.resource import Resource, Variables
+from cloudmanager.errors import Busy, InvalidInput
+from cloudmanager.models import (
+    FlowRow,
+    Node,
+    NodeClass,
+    NodeControl,
+    NodeImage,
+    NodeType,
+    PowerControl,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+blueprint = Blueprint("nodes", __name__, url_prefix="/v1", description="Physical machines")
+
+DEFAULT_IMAGE = "default"
+
+
+def subject_of(node_id: int) -> str:
+    """The subject of flows that switch a node."""
+    return f"node:{node_id}"
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+SELECT_NODES = (
+    select(
+        Node.id,
+        Node.name,
+        Node.title,
+        Node.description,
+        Node.owner,
+        Node.active,
+        Node.condition,
+        Node.is_reserved,
+        Node.is_controller,
+        Node.inventory_code,
+        Node.created_at,
+        Node.hypervisor_id,
+        Node.controller_id,
+        Node.controller_type,
+        Node.cpu_allocation_ratio,
+        Node.ram_allocation_ratio,
+        Node.dtc_number,
+        Node.row_number,
+        Node.rack_number,
+        Node.unit_number,
+        Node.cpu_amount,
+        Node.ram_mb,
+        Node.hdd_gb,
+        Node.mac_address,
+        cast(Node.ip_addresses, Text),  # goes into the answer as it is stored, without being parsed
+        cast(Node.node_metadata, Text),
+        Node.power_state,
+        Node.power_state_checked_at,
+        Node.node_class_id,
+        NodeClass.name,
+        NodeClass.is_default,
+        Node.node_type_id,
+        NodeType.name,
+        Node.image_id,
+        NodeImage.image_name,
+    )
+    .outerjoin(NodeClass, NodeClass.id == Node.node_class_id)
+    .outerjoin(NodeType, NodeType.id == Node.node_type_id)
+    .outerjoin(NodeImage, NodeImage.id == Node.image_id)
+)
+
+SELECT_CONTROLS = select(
+    NodeControl.node_id,
+    NodeControl.power_control_id,
+    PowerControl.title,
+    NodeControl.power_control_port,
+    PowerControl.control_type,
+    PowerControl.protocol_type,
+    NodeControl.is_default,
+    NodeControl.is_initialized,
+).join(PowerControl, PowerControl.id == NodeControl.power_control_id)
+
+
+def present(row: Any, controls: list[dict[str, Any]]) -> dict[str, Any]:
+    """A node as the API shows it."""
+    (
+        key, name, title, description, owner, active, condition, is_reserved, is_controller, inventory_code,
+        created_at, hypervisor_id, controller_id, controller_type, cpu_allocation_ratio, ram_allocation_ratio,
+        dtc_number, row_number, rack_number, unit_number, cpu_amount, ram_mb, hdd_gb, mac_address,
+        ip_addresses, metadata, power_state, power_state_checked_at, class_id, class_name, class_is_default,
+        type_id, type_name, image_id, image_name,
+    ) = row  # fmt: skip
+    return {
+        "id": key,
+        "name": name,
+        "title": title,
+        "description": description,
+        "owner": owner,
+        "active": active,
+        "condition": condition,
+        "is_reserved": is_reserved,
+        "is_controller": is_controller,
+        "inventory_code": inventory_code,
+        "created_at": created_at,
+        "image": None if image_id is None else {"id": image_id, "name": image_name},
+        "node_class": None
+        if class_id is None
+        else {"id": class_id, "name": class_name, "is_default": class_is_default},
+        "node_type": None if type_id is None else {"id": type_id, "name": type_name},
+        "hypervisor_id": hypervisor_id,
+        "controller_id": controller_id,
+        "controller_type": controller_type,
+        "cpu_allocation_ratio": cpu_allocation_ratio,
+        "ram_allocation_ratio": ram_allocation_ratio,
+        "dtc_number": dtc_number,
+        "row_number": row_number,
+        "rack_number": rack_number,
+        "unit_number": unit_number,
+        "cpu_amount": cpu_amount,
+        "ram_mb": ram_mb,
+        "hdd_gb": hdd_gb,
+        "mac_address": mac_address,
+        "ip_addresses": None if ip_addresses is None else orjson.Fragment(ip_addresses),
+        "metadata": None if metadata is None else orjson.Fragment(metadata),
+        "power_state": power_state,
+        "power_state_checked_at": power_state_checked_at,
+        "node_controls": controls,
+    }
+
+
+def present_control(row: Any) -> dict[str, Any]:
+    """A power control as its node shows it."""
+    _, control_id, title, port, control_type, protocol_type, is_default, is_initialized = row
+    return {
+        "power_control_id": control_id,
+        "power_control_title": title,
+        "power_control_port": port,
+        "control_type": control_type,
+        "protocol_type": protocol_type,
+        "is_default": is_default,
+        "is_initialized": is_initialized,
+    }
+
+
+SOURCE = Source(
+    SELECT_NODES,
+    key=Node.id,
+    present=present,
+    nested=(
+        Nested(
+            SELECT_CONTROLS,
+            parent=NodeControl.node_id,
+            order=NodeControl.power_control_id,
+            present=present_control,
+        ),
+    ),
+)
+
+# --- writing -----------------------------------------------------------------------------------------------
+
+
+def prepare(
+    session: Session, body: dict[str, Any], node: Node | None, _variables: Variables
+) -> dict[str, Any]:
+    """Values of columns: defaults for a new node, references that exist, a type that belongs to its class."""
+    values = dict(body)
+    values.pop("created_at", None)
+    if "metadata" in values:
+        values["node_metadata"] = values.pop("metadata")
+    if node is not None and node.power_state_checked_at is not None:
+        values.pop("power_state", None)  # what was observed is not overwritten by what is believed
+    if node is None or "image_id" in values:
+        values["image_id"] = _image(session, values.get("image_id"))
+    if node is None or values.keys() & {"node_class_id", "node_type_id"}:
+        values |= _class_and_type(session, values, node)
+    return values
+
+
+def _image(session: Session, image_id: int | None) -> int | None:
+    """The image that was given, else the one named `default`, if it is still there."""
+    if image_id is None:
+        return session.scalar(select(NodeImage.id).where(NodeImage.image_name == DEFAULT_IMAGE))
+    if session.scalar(select(NodeImage.id).where(NodeImage.id == image_id)) is None:
+        raise InvalidInput(f"there is no PXE image {image_id}", {"image_id": ["No such PXE image."]})
+    return image_id
+
+
+def _class_and_type(session: Session, values: dict[str, Any], node: Node | None) -> dict[str, Any]:
+    class_id = values.get("node_class_id", node.node_class_id if node else None)
+    if class_id is None:
+        class_id = session.scalar(select(NodeClass.id).where(NodeClass.is_default))
+    elif session.scalar(select(NodeClass.id).where(NodeClass.id == class_id)) is None:
+        raise InvalidInput(f"there is no node class {class_id}", {"node_class_id": ["No such node class."]})
+    of_class = select(NodeType.id).where(NodeType.node_class_id == class_id)
+    if "node_type_id" in values:
+        type_id = values["node_type_id"]
+        if type_id is not None and session.scalar(of_class.where(NodeType.id == type_id)) is None:
+            message = f"node type {type_id} does not belong to node class {class_id}"
+            raise InvalidInput(message, {"node_type_id": [f"Not a type of node class {class_id}."]})
+    elif node is not None and node.node_class_id == class_id:
+        type_id = node.node_type_id
+    else:
+        type_id = session.scalar(of_class.where(NodeType.name == ""))
+    return {"node_class_id": class_id, "node_type_id": type_id}
+
+
+def release(session: Session, node: Node) -> None:
+    """A node that a task works on stays until the task has ended."""
+    query = select(FlowRow.id, FlowRow.kind).where(
+        FlowRow.subject == subject_of(node.id), FlowRow.ended_at.is_(None)
+    )
+    if (open_flow := session.execute(query).first()) is not None:
+        flow_id, kind = open_flow
+        message = f"task {flow_id} ({kind}) works on node {node.id}: wait for it or cancel it"
+        raise Busy(message, flow_id)
+
+
+nodes = Resource(
+    blueprint=blueprint,
+    path="/nodes/",
+    noun="node",
+    plural="nodes",
+    model=Node,
+    source=SOURCE,
+    shape=NodeShape(),
+    fields={
+        "id": filters.integer(Node.id),
+        "image_id": filters.integer(Node.image_id),
+        "node_class_id": filters.integer(Node.node_class_id),
+        "node_type_id": filters.integer(Node.node_type_id),
+        "hypervisor_id": filters.text(Node.hypervisor_id),
+        "name": filters.text(Node.name),
+        "controller_id": filters.text(Node.controller_id),
+        "controller_type": filters.text(Node.controller_type),
+        "description": filters.text(Node.description),
+        "dtc_number": filters.integer(Node.dtc_number),
+        "unit_number": filters.integer(Node.unit_number),
+        "rack_number": filters.integer(Node.rack_number),
+        "row_number": filters.integer(Node.row_number),
+        "cpu_amount": filters.integer(Node.cpu_amount),
+        "ram_mb": filters.integer(Node.ram_mb),
+        "hdd_gb": filters.integer(Node.hdd_gb),
+        "mac_address": filters.text(Node.mac_address),
+        "title": filters.text(Node.title),
+        "is_reserved": filters.boolean(Node.is_reserved),
+        "is_controller": filters.boolean(Node.is_controller),
+        "inventory_code": filters.text(Node.inventory_code),
+        "power_state": filters.text(Node.power_state),
+        "owner": filters.text(Node.owner),
+        "active": filters.boolean(Node.active),
+        "condition": filters.integer(Node.condition),
+    },
+    create_body=NodeBody(),
+    update_body=NodeBody(),
+    prepare=prepare,
+    release=release,
+).register()

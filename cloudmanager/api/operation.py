@@ -1,0 +1,133 @@
+"""One declaration per operation: its path, role, query, body and answers, checked and documented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request
+from werkzeug.routing import BaseConverter
+
+from cloudmanager.api import auth
+from cloudmanager.api.body import read_body
+from cloudmanager.api.fields import MAX_INTEGER
+from cloudmanager.api.query import NO_QUERY, Query
+from cloudmanager.api.services import services
+from cloudmanager.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flask_smorest import Blueprint
+    from marshmallow import Schema
+
+    from cloudmanager.tokens import Role
+
+View = Callable[..., Response]
+Decorator = Callable[[View], View]
+SECURITY = "token"
+_ALWAYS = (401, 403, 422, 500, 503)
+_WITH_BODY = (400, 413, 415)
+
+
+class IdConverter(BaseConverter):
+    """`<id:node_id>` in a path: a whole number of any length; one that is too long for any id is 404."""
+
+    regex = "[0-9]+"
+
+    def to_python(self, value: str) -> int:
+        """The id, or one that no object can have."""
+        significant = value.lstrip("0") or "0"
+        return int(significant) if len(significant) <= len(str(MAX_INTEGER)) else MAX_INTEGER + 1
+
+
+def operation(
+    blueprint: Blueprint,
+    method: str,
+    rule: str,
+    *,
+    role: Role | None,
+    summary: str,
+    name: str | None = None,
+    query: Query = NO_QUERY,
+    body: Schema | None = None,
+    wrapper: str | None = None,
+    answers: Mapping[int, Any],
+    errors: Sequence[int] = (),
+) -> Decorator:
+    """Serve a function at a path. `role` is the least that may call it; None is everyone.
+
+    The function gets the variables of the path, and `query` and `body` when they are declared. `answers` is
+    {status: schema or None}; `errors` are statuses besides those that every operation can give.
+    """
+
+    def decorate(function: View) -> View:
+        @wraps(function)
+        def view(**variables: Any) -> Response:
+            if role is not None:
+                auth.authorize(role)
+            _check_ids(variables)
+            parsed = query.parse(request.args, services().config.api.max_limit)
+            if query is not NO_QUERY:
+                variables["query"] = parsed
+            if body is not None:
+                variables["body"] = read_body(body, wrapper)
+            return function(**variables)
+
+        documented = blueprint.doc(**_documentation())(view)
+        blueprint.add_url_rule(rule, name or function.__name__, documented, methods=[method])
+        return function
+
+    def _documentation() -> dict[str, Any]:
+        statuses: list[int] = [*(_ALWAYS if role else (422,)), *errors]
+        document: dict[str, Any] = {
+            "operationId": name,
+            "summary": summary,
+            "description": "",
+            "parameters": query.parameters(),
+            "security": [{SECURITY: []}] if role else [],
+        }
+        if role:
+            document["x-role"] = role.title
+        if "<" in rule:
+            statuses.append(404)
+        if body is not None:
+            statuses += _WITH_BODY
+            document["requestBody"] = _request_body(body, wrapper)
+        document["responses"] = {str(status): _response(status, schema) for status, schema in answers.items()}
+        document["responses"] |= {str(status): f"Error{status}" for status in sorted(set(statuses))}
+        return document
+
+    return decorate
+
+
+def _check_ids(variables: Mapping[str, Any]) -> None:
+    for name, value in variables.items():
+        if isinstance(value, int) and not 0 < value <= MAX_INTEGER:
+            raise NotFound(f"there is no object with this {name}")
+
+
+def _request_body(body: Schema, wrapper: str | None) -> dict[str, Any]:
+    required = wrapper is not None or any(field.required for field in body.fields.values())
+    return {"required": required, "content": {"application/json": {"schema": wrapped(body, wrapper)}}}
+
+
+def _response(status: int, schema: Any) -> dict[str, Any]:
+    description = {200: "Done", 201: "Created", 202: "Started: Location names the task", 204: "Done"}[status]
+    document: dict[str, Any] = {"description": description}
+    if schema is not None:
+        document["content"] = {"application/json": {"schema": schema}}
+    return document
+
+
+def wrapped(schema: Any, key: str | None) -> Any:
+    """The schema of {key: schema}; without a key, the schema itself."""
+    if key is None:
+        return schema
+    return {"type": "object", "required": [key], "properties": {key: schema}, "additionalProperties": False}
+
+
+def listed(schema: Any, key: str) -> dict[str, Any]:
+    """The schema of {key: [schema]}."""
+    return {"type": "object", "required": [key], "properties": {key: {"type": "array", "items": schema}}}

@@ -1,0 +1,328 @@
+"""Power controls: devices that can switch power. Their coils are switched in `node_power`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask_smorest import Blueprint
+from sqlalchemy import select
+
+from cloudmanager.api import filters
+from cloudmanager.api.answers import answer
+from cloudmanager.api.node_classes import types_of_classes
+from cloudmanager.api.node_schemas import NodeShape
+from cloudmanager.api.nodes import SOURCE as NODES
+from cloudmanager.api.operation import listed, operation, wrapped
+from cloudmanager.api.power_control_schemas import ControlBody, ControlChange, ControlShape
+from cloudmanager.api.query import Options, Window, flag
+from cloudmanager.api.reading import Nested, Source
+from cloudmanager.api.resource import Resource
+from cloudmanager.api.services import services
+from cloudmanager.api.usage import node_title
+from cloudmanager.drivers import DRIVERS, driver_for
+from cloudmanager.drivers.base import Settings
+from cloudmanager.errors import Conflict, InvalidInput
+from cloudmanager.models import Node, NodeControl, PowerControl, utc_now
+from cloudmanager.tokens import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Response
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.drivers.base import Driver
+
+blueprint = Blueprint("power-controls", __name__, url_prefix="/v1", description="Devices that switch power")
+
+VERIFY = Options({"verify": flag("Ask the device first; when it refuses or does not answer, store nothing.")})
+_DOCUMENTED_TYPES = (
+    "ET7067",
+    "DaenetIP2",
+    "DaenetIP2_ACPI",
+    "SshDevice",
+    "IntelAMT",
+    "SupermicroRackDevice",
+)
+_DOCUMENTED_PROTOCOLS = ("modbus", "ipmi", "snmp", "ssh", "intel_amt")
+_SECRETS = {"password": "sealed_password", "ssh_key": "sealed_ssh_key"}
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+def present(row: Any, coils: list[dict[str, Any]]) -> dict[str, Any]:
+    """A power control as the API shows it: never with its secrets."""
+    key, title, control_type, protocol_type, host, port_number, login, coils_count, created, updated = row
+    coil_map: dict[str, Any] = {str(number): None for number in range(1, coils_count + 1)}
+    coil_map |= {coil["power_control_port"]: coil for coil in coils}
+    return {
+        "id": key,
+        "title": title,
+        "control_type": control_type,
+        "protocol_type": protocol_type,
+        "host": host,
+        "port_number": port_number,
+        "login": login,
+        "coils_count": coils_count,
+        "used_coils_count": len(coils),
+        "coil_map": coil_map,
+        "time_created": created,
+        "time_updated": updated,
+    }
+
+
+def present_coil(row: Any) -> dict[str, Any]:
+    """The node on a port."""
+    _, port, is_default, is_initialized, power_state, node_id, node_name = row
+    return {
+        "power_control_port": port,
+        "is_default": is_default,
+        "is_initialized": is_initialized,
+        "power_state": power_state,
+        "node_id": node_id,
+        "node_name": node_name,
+    }
+
+
+def release(session: Session, control: PowerControl) -> None:
+    """A control with nodes on it stays."""
+    on_it = select(Node.id, Node.name).join(NodeControl).where(NodeControl.power_control_id == control.id)
+    if users := session.execute(on_it.order_by(Node.id)).all():
+        names = ", ".join(node_title(key, name) for key, name in users)
+        raise Conflict(f"power control {control.id} has nodes on its ports: {names}; unassign them first")
+
+
+COILS = Nested(
+    select(
+        NodeControl.power_control_id,
+        NodeControl.power_control_port,
+        NodeControl.is_default,
+        NodeControl.is_initialized,
+        NodeControl.power_state,
+        NodeControl.node_id,
+        Node.name,
+    ).join(Node, Node.id == NodeControl.node_id),
+    parent=NodeControl.power_control_id,
+    order=NodeControl.node_id,
+    present=present_coil,
+)
+
+power_controls = Resource(
+    blueprint=blueprint,
+    path="/power-controls/",
+    noun="power_control",
+    plural="power_controls",
+    model=PowerControl,
+    source=Source(
+        select(
+            PowerControl.id,
+            PowerControl.title,
+            PowerControl.control_type,
+            PowerControl.protocol_type,
+            PowerControl.host,
+            PowerControl.port_number,
+            PowerControl.login,
+            PowerControl.coils_count,
+            PowerControl.time_created,
+            PowerControl.time_updated,
+        ),
+        key=PowerControl.id,
+        present=present,
+        nested=(COILS,),
+    ),
+    shape=ControlShape(),
+    fields={
+        "id": filters.integer(PowerControl.id),
+        "created_at": filters.moment(PowerControl.time_created),
+        "title": filters.text(PowerControl.title),
+        "control_type": filters.text(PowerControl.control_type),
+        "protocol_type": filters.text(PowerControl.protocol_type),
+        "host": filters.text(PowerControl.host),
+        "port_number": filters.integer(PowerControl.port_number),
+    },
+    release=release,
+    read_role=Role.ADMIN,
+).register()
+
+
+@operation(
+    blueprint,
+    "GET",
+    "/power-controls/types",
+    role=Role.ADMIN,
+    name="list_power_control_types",
+    summary="List the types of devices and the protocol of each",
+    answers={200: listed({"type": "array", "items": {"type": "string"}}, "types")},
+)
+def list_types() -> Response:
+    """What drivers there are, the documented ones first."""
+    return answer({"types": [[driver.control_type, driver.protocol_type] for driver in _drivers()]})
+
+
+@operation(
+    blueprint,
+    "GET",
+    "/power-controls/protocols",
+    role=Role.ADMIN,
+    name="list_power_control_protocols",
+    summary="List the protocols that devices speak",
+    answers={200: listed({"type": "string"}, "protocols")},
+)
+def list_protocols() -> Response:
+    """The protocols of the drivers there are, the documented ones first."""
+    names = dict.fromkeys(driver.protocol_type for driver in _drivers())
+    return answer({"protocols": sorted(names, key=_place_in(_DOCUMENTED_PROTOCOLS))})
+
+
+@operation(
+    blueprint,
+    "GET",
+    "/power-controls/<id:power_control_id>/nodes",
+    role=Role.ADMIN,
+    name="list_power_control_nodes",
+    summary="List the nodes on a power control",
+    answers={200: listed(NodeShape(), "nodes")},
+)
+def list_nodes(power_control_id: int) -> Response:
+    """Nodes with what this one list of the API adds: the types of the class, and the controls' older name."""
+    on_it = select(NodeControl.node_id).where(NodeControl.power_control_id == power_control_id)
+    with services().database.reading() as session:
+        if session.get(PowerControl, power_control_id) is None:
+            raise power_controls.missing(power_control_id)
+        nodes = list(NODES.objects(session, Window(where=(Node.id.in_(on_it),))))
+        types = types_of_classes(session, [node["node_class"]["id"] for node in nodes if node["node_class"]])
+    for node in nodes:
+        node["cloud_managers"] = node["node_controls"]
+        if node["node_class"]:
+            node["node_class"]["node_types"] = types.get(node["node_class"]["id"], [])
+    return answer({"nodes": nodes})
+
+
+# --- writing -----------------------------------------------------------------------------------------------
+
+
+@operation(
+    blueprint,
+    "POST",
+    "/power-controls/",
+    role=Role.ADMIN,
+    name="create_power_control",
+    summary="Create a power control; with verify only if it answers",
+    query=VERIFY,
+    body=ControlBody(),
+    wrapper="power_control",
+    answers={201: wrapped(ControlShape(), "power_control")},
+    errors=(409, 502, 504),
+)
+def create_power_control(query: Mapping[str, bool], body: dict[str, Any]) -> Response:
+    """A control is stored at once, dead device or not, unless verify is asked for."""
+    values = _values(body, None)
+    if query["verify"]:
+        _verify(values)
+    with services().database.transaction() as session:
+        shown = power_controls.show(session, power_controls.insert(session, values))
+    return power_controls.created(shown)
+
+
+@operation(
+    blueprint,
+    "PUT",
+    "/power-controls/<id:power_control_id>",
+    role=Role.ADMIN,
+    name="update_power_control",
+    summary="Update a power control; with verify only if it answers",
+    query=VERIFY,
+    body=ControlChange(),
+    wrapper="power_control",
+    answers={200: wrapped(ControlShape(), "power_control")},
+    errors=(409, 502, 504),
+)
+def update_power_control(power_control_id: int, query: Mapping[str, bool], body: dict[str, Any]) -> Response:
+    """The device is asked outside of the transaction: no writer waits for it."""
+    database = services().database
+    if query["verify"]:
+        with database.reading() as session:
+            control = session.get(PowerControl, power_control_id)
+        if control is None:
+            raise power_controls.missing(power_control_id)
+        _verify(_columns(control) | _values(body, control))
+    with database.transaction() as session:
+        control = power_controls.row(session, power_control_id)
+        values = _values(body, control)
+        _check_ports_fit(session, control, values.get("coils_count", control.coils_count))
+        power_controls.change(session, control, {**values, "time_updated": utc_now()})
+        return answer({"power_control": power_controls.show(session, power_control_id)})
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """How to reach the device that these columns describe."""
+    vault, options = services().vault, services().config.power
+    return Settings(
+        host=values["host"],
+        port=values["port_number"],
+        login=values.get("login") or "",
+        password=vault.open(values.get("sealed_password")),
+        ssh_key=vault.open(values.get("sealed_ssh_key")),
+        timeout=options.device_timeout,
+        min_interval=options.min_interval,
+    )
+
+
+def _verify(values: Mapping[str, Any]) -> None:
+    services().power.probe(values["control_type"], settings_of(values))
+
+
+def _values(body: dict[str, Any], control: PowerControl | None) -> dict[str, Any]:
+    """Values of columns: a known type with its protocol, secrets sealed, the default title."""
+    values = {name: value for name, value in body.items() if name not in _SECRETS}
+    for name, column in _SECRETS.items():
+        if name in body:
+            values[column] = services().vault.seal(body[name])
+    after = (_columns(control) if control else {}) | values
+    driver = _driver(after["control_type"], after["protocol_type"])
+    if body.get("ssh_key") and not driver.uses_ssh_key:
+        message = f"{driver.control_type} is not reached with an SSH key"
+        raise InvalidInput(message, {"ssh_key": ["Not used by this control_type."]})
+    if control is None or values.keys() & {"control_type", "protocol_type"}:
+        values["coils_count"] = driver.coils_count
+    if not after.get("title") or (
+        control and "title" not in values and control.title == _title(_columns(control))
+    ):
+        values["title"] = _title(after)
+    return values
+
+
+def _driver(control_type: str, protocol_type: str) -> type[Driver]:
+    driver = driver_for(control_type)
+    if driver.protocol_type != protocol_type:
+        message = f"{control_type} speaks {driver.protocol_type}, not {protocol_type}"
+        raise InvalidInput(message, {"protocol_type": [f"{control_type} speaks {driver.protocol_type}."]})
+    return driver
+
+
+def _check_ports_fit(session: Session, control: PowerControl, coils_count: int) -> None:
+    """Ports in use must still be there when the type changes."""
+    fitting = [str(number) for number in range(1, coils_count + 1)]
+    lost = select(NodeControl.power_control_port).where(
+        NodeControl.power_control_id == control.id, NodeControl.power_control_port.not_in(fitting)
+    )
+    if ports := session.scalars(lost).all():
+        raise Conflict(f"nodes are on ports that such a device does not have: {', '.join(ports)}")
+
+
+def _title(values: Mapping[str, Any]) -> str:
+    where = f"{values['host']}:{values['port_number']}"
+    return f"{values['protocol_type']}://{values['control_type']}@{where}"
+
+
+def _columns(control: PowerControl) -> dict[str, Any]:
+    return {column.key: getattr(control, column.key) for column in PowerControl.__table__.columns}
+
+
+def _drivers() -> list[type[Driver]]:
+    place = _place_in(_DOCUMENTED_TYPES)
+    return sorted(DRIVERS, key=lambda driver: place(driver.control_type))
+
+
+def _place_in(first: tuple[str, ...]) -> Any:
+    return lambda name: first.index(name) if name in first else len(first)

@@ -1,0 +1,178 @@
+"""Query strings: what an operation takes is declared, everything else is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cloudmanager.api import filters
+from cloudmanager.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import InstrumentedAttribute
+    from werkzeug.datastructures import MultiDict
+
+_PAGING = {
+    "offset": "How many objects to leave out at the beginning.",
+    "limit": 'How many objects to answer; the configuration caps it. `Link: rel="next"` tells the next page.',
+}
+_WORDS = {"neq": "not equal, or null", "like": "%x%", "in": "a,b", "nin": "a,b", "null": "true|false"}
+
+
+class Query(Protocol):
+    """What an operation understands of a query string."""
+
+    def parse(self, given: MultiDict[str, str], max_limit: int) -> Any:
+        """The parsed query; raises `InvalidInput` naming each wrong parameter."""
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """The parameters for OpenAPI."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which rows of a table are asked for, in which order."""
+
+    where: tuple[ColumnElement[bool], ...] = ()
+    sort: InstrumentedAttribute[Any] | None = None
+    descending: bool = False
+    offset: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """Filters, sort and paging of a list. It is sorted by key unless the query says otherwise."""
+
+    fields: Mapping[str, filters.Filter]
+    sortable: bool = True
+
+    def parse(self, given: MultiDict[str, str], max_limit: int) -> Window:
+        """The window asked for."""
+        wrong: dict[str, list[str]] = {}
+        where: list[ColumnElement[bool]] = []
+        settings: dict[str, Any] = {}
+        for name, values in given.lists():
+            try:
+                if name in self.fields:
+                    where += [self.fields[name].condition(value) for value in values]
+                else:
+                    self._set(settings, name, _single(values), max_limit)
+            except ValueError as error:
+                wrong[name] = [str(error)]
+        if wrong:
+            raise _refusal(wrong)
+        return Window(where=tuple(where), **settings)
+
+    def _set(self, settings: dict[str, Any], name: str, value: str, max_limit: int) -> None:
+        if name == "sort" and self.sortable:
+            settings["descending"] = value.startswith("-")
+            settings["sort"] = self._sort_column(value.removeprefix("-"))
+        elif name == "offset":
+            settings["offset"] = natural(value)
+        elif name == "limit":
+            settings["limit"] = min(natural(value), max_limit)
+        else:
+            raise ValueError("unknown parameter")
+
+    def _sort_column(self, name: str) -> InstrumentedAttribute[Any]:
+        if name not in self.fields:
+            raise ValueError(f"cannot sort by {name[:40]!r}; it is one of {', '.join(self.fields)}")
+        return self.fields[name].column
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """Filters, sort, offset, limit."""
+        described = [_filter_parameter(name, field) for name, field in self.fields.items()]
+        if self.sortable:
+            names = [sign + name for name in self.fields for sign in ("", "-")]
+            described.append(_parameter("sort", {"type": "string", "enum": names}, "Order; - is descending."))
+        natural_number = {"type": "integer", "minimum": 0}
+        return described + [_parameter(name, natural_number, text) for name, text in _PAGING.items()]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Single parameters of an operation that is no list: name -> option."""
+
+    options: Mapping[str, Option]
+
+    def parse(self, given: MultiDict[str, str], max_limit: int) -> dict[str, Any]:  # noqa: ARG002
+        """{name: value}, with defaults for what is absent."""
+        values = {name: option.default for name, option in self.options.items()}
+        wrong: dict[str, list[str]] = {}
+        for name, texts in given.lists():
+            try:
+                if name not in self.options:
+                    raise ValueError("unknown parameter")  # noqa: TRY301
+                values[name] = self.options[name].parse(_single(texts))
+            except ValueError as error:
+                wrong[name] = [str(error)]
+        if wrong:
+            raise _refusal(wrong)
+        return values
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """One each."""
+        return [_parameter(name, option.schema, option.summary) for name, option in self.options.items()]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One parameter: how to read it, its default, how OpenAPI shows it."""
+
+    summary: str
+    parse: Any
+    default: Any
+    schema: dict[str, Any]
+
+
+def flag(summary: str) -> Option:
+    """Either true or false; absent is false."""
+    return Option(summary, filters.boolean_value, default=False, schema={"type": "boolean"})
+
+
+def bounded(summary: str, maximum: int, default: int) -> Option:
+    """A whole number from 0 to `maximum`."""
+
+    def parse(value: str) -> int:
+        if (number := natural(value)) > maximum:
+            raise ValueError(f"more than {maximum}")
+        return number
+
+    schema = {"type": "integer", "minimum": 0, "maximum": maximum, "default": default}
+    return Option(summary, parse, default, schema)
+
+
+NO_QUERY = Options({})
+
+
+def natural(value: str) -> int:
+    """A whole number from 0 that any database takes."""
+    if not re.fullmatch("[0-9]{1,18}", value):
+        raise ValueError("not a whole number from 0")
+    return int(value)
+
+
+def _single(values: list[str]) -> str:
+    if len(values) != 1:
+        raise ValueError("given more than once")
+    return values[0]
+
+
+def _refusal(wrong: dict[str, list[str]]) -> InvalidInput:
+    return InvalidInput(f"wrong query parameters: {', '.join(wrong)}", wrong)
+
+
+def _filter_parameter(name: str, field: filters.Filter) -> dict[str, Any]:
+    operators = ", ".join(f"{operator}:{_WORDS.get(operator, '')}" for operator in field.operators)
+    text = f"Filter by {name} ({field.kind}): a value, or {operators}. Repeat it for `and`."
+    schema = {"type": "array", "items": {"type": "string"}}
+    return {**_parameter(name, schema, text), "explode": True, "style": "form"}
+
+
+def _parameter(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}

@@ -1,0 +1,61 @@
+"""What the API is given: it makes nothing of the outside world itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flask import Flask
+
+    from cloudmanager.config import Config
+    from cloudmanager.db import Database
+    from cloudmanager.drivers.base import PowerState, Settings
+    from cloudmanager.vault import Vault
+
+_KEY = "cloudmanager"
+
+
+class Bell(Protocol):
+    """Tells the workers that there is work; a ring that is lost is made good by the sweep."""
+
+    def ring(self, flow_ids: Sequence[str]) -> None:
+        """Ask the workers to advance these flows now. Never raises."""
+
+    def broker_alive(self) -> bool:
+        """Whether the broker answers."""
+
+    def ping(self) -> bool:
+        """Whether a worker answers."""
+
+
+class PowerProbe(Protocol):
+    """Reads a power device once, outside of any flow."""
+
+    def probe(self, control_type: str, settings: Settings) -> Mapping[str, PowerState]:
+        """The states of all outlets; raises `DeviceError`. Bounded by `settings.timeout`."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that a request may use."""
+
+    config: Config
+    database: Database
+    vault: Vault
+    bell: Bell
+    power: PowerProbe
+
+
+def attach(app: Flask, given: Services) -> None:
+    """Give the services to the application."""
+    app.extensions[_KEY] = given
+
+
+def services() -> Services:
+    """The services of the application that serves the present request."""
+    return cast("Services", current_app.extensions[_KEY])

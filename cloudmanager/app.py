@@ -1,0 +1,96 @@
+"""The web process: the one place that knows all of `cloudmanager.api`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+from flask import Flask, Response
+from flask_smorest import Api
+
+from cloudmanager import __version__
+from cloudmanager.api import (
+    auth,
+    bulk_reset,
+    errors,
+    health,
+    info,
+    metrics,
+    node_actions,
+    node_classes,
+    node_controls,
+    node_images,
+    node_power,
+    nodes,
+    power_actions,
+    power_controls,
+    services,
+    tasks,
+    tracing,
+)
+from cloudmanager.api.error_shape import document_errors
+from cloudmanager.api.operation import SECURITY, IdConverter
+
+if TYPE_CHECKING:
+    from cloudmanager.api.services import Services
+
+PARTS = (
+    info,
+    node_classes,
+    node_images,
+    power_controls,
+    nodes,
+    node_actions,
+    node_power,
+    bulk_reset,
+    power_actions,
+    node_controls,
+    tasks,
+    health,
+)
+"""Every part with operations; several share a blueprint."""
+
+_DESCRIPTION = "Fleet manager for data centres: power of physical nodes. Conventions: docs/api.md."
+
+
+def create_app(given: Services) -> Flask:
+    """The application for a WSGI server."""
+    app, api = _routes()
+    services.attach(app, given)
+    app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes
+    auth.register(app)
+    tracing.register(app)
+    errors.register(app)
+    app.register_blueprint(metrics.blueprint)
+    document = orjson.dumps(_document(api), option=orjson.OPT_INDENT_2)
+
+    @app.get("/openapi.json")
+    def show_openapi() -> Response:
+        return Response(document, content_type="application/json")
+
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The description of the API, which `docs/openapi.json` keeps."""
+    return _document(_routes()[1])
+
+
+def _routes() -> tuple[Flask, Api]:
+    app = Flask("cloudmanager", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = IdConverter
+    app.config |= {"API_TITLE": "CloudManager", "API_VERSION": __version__, "OPENAPI_VERSION": "3.1.0"}
+    api = Api(app, spec_kwargs={"info": {"description": _DESCRIPTION}})
+    api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1})
+    token = {"type": "apiKey", "in": "header", "name": auth.HEADER}
+    api.spec.components.security_scheme(SECURITY, token)
+    document_errors(api.spec)
+    for blueprint in dict.fromkeys(part.blueprint for part in PARTS):
+        api.register_blueprint(blueprint)
+    return app, api
+
+
+def _document(api: Api) -> dict[str, Any]:
+    return cast("dict[str, Any]", api.spec.to_dict())

@@ -1,0 +1,204 @@
+"""An application over a migrated SQLite file, with a fake bell and a fake power probe."""
+
+import shutil
+from dataclasses import dataclass, field
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import event
+
+from cloudmanager import drivers, schema
+from cloudmanager.api.services import Services
+from cloudmanager.app import create_app
+from cloudmanager.config import load
+from cloudmanager.db import Database
+from cloudmanager.drivers.base import Action, Driver, PowerState
+from cloudmanager.tokens import create_token
+from cloudmanager.vault import Vault
+
+
+class FakeBell:
+    def __init__(self):
+        self.rung = []
+        self.broker = True
+        self.worker = True
+        self.on_ring = lambda ids: None
+
+    def ring(self, flow_ids):
+        self.rung += flow_ids
+        self.on_ring(flow_ids)
+
+    def broker_alive(self):
+        return self.broker
+
+    def ping(self):
+        return self.worker
+
+
+class FakeProbe:
+    def __init__(self):
+        self.asked = []
+        self.error = None
+        self.states = {"1": PowerState.ON, "2": PowerState.OFF, "3": PowerState.UNKNOWN}
+
+    def probe(self, control_type, settings):
+        self.asked.append((control_type, settings))
+        if self.error is not None:
+            raise self.error
+        return self.states
+
+
+def _driver(control_type_, protocol, coils, *, ssh_key=False):
+    class FakeDriver(Driver):
+        control_type = control_type_
+        protocol_type = protocol
+        default_port = 1
+        coils_count = coils
+        actions = frozenset(Action)
+        uses_ssh_key = ssh_key
+
+        async def _read_states(self, outlets):
+            raise NotImplementedError
+
+        async def _apply(self, outlet, action):
+            raise NotImplementedError
+
+        async def _close(self):
+            raise NotImplementedError
+
+    return FakeDriver
+
+
+FAKE_DRIVERS = (
+    _driver("SupermicroRackDevice", "ipmi", 1),
+    _driver("ET7067", "modbus", 8),
+    _driver("SshDevice", "ssh", 4, ssh_key=True),
+    _driver("Redfish", "redfish", 1),
+)
+
+
+@pytest.fixture(autouse=True)
+def known_drivers(monkeypatch):
+    from cloudmanager.api import power_controls
+
+    monkeypatch.setattr(drivers, "DRIVERS", FAKE_DRIVERS)
+    monkeypatch.setattr(power_controls, "DRIVERS", FAKE_DRIVERS)
+
+
+@dataclass
+class Api:
+    """The application with a token for each role, and shorthands for requests."""
+
+    app: object
+    services: Services
+    tokens: dict
+    role: str = "admin"
+    queries: list = field(default_factory=list)
+
+    @property
+    def bell(self):
+        return self.services.bell
+
+    @property
+    def power(self):
+        return self.services.power
+
+    @property
+    def database(self):
+        return self.services.database
+
+    def ask(self, method, path, body=None, *, role=None, headers=None, **options):
+        token = self.tokens.get(role or self.role)
+        sent = {"X-Auth-Token": token} if token else {}
+        if body is not None:
+            options["json"] = body
+        return self.app.test_client().open(
+            path, method=method, headers={**sent, **(headers or {})}, **options
+        )
+
+    def get(self, path, status=200, **options):
+        return expect(self.ask("GET", path, **options), status)
+
+    def post(self, path, body=None, status=201, **options):
+        return expect(self.ask("POST", path, body, **options), status)
+
+    def put(self, path, body=None, status=200, **options):
+        return expect(self.ask("PUT", path, body, **options), status)
+
+    def delete(self, path, status=204, **options):
+        return expect(self.ask("DELETE", path, **options), status)
+
+    # Things to work with
+
+    def node(self, **values):
+        return self.post("/v1/nodes/", {"node": values})["node"]
+
+    def control(self, **values):
+        body = {
+            "control_type": "SupermicroRackDevice",
+            "protocol_type": "ipmi",
+            "host": "10.35.17.33",
+            "port_number": 623,
+            **values,
+        }
+        return self.post("/v1/power-controls/", {"power_control": body})["power_control"]
+
+    def assign(self, node_id, control_id, port="1", **values):
+        body = {"power_control_id": control_id, "power_control_port": port, **values}
+        return self.post(f"/v1/nodes/{node_id}/power-controls/", body)["power_control"]
+
+    def powered_node(self, **values):
+        """A node with one control of its own."""
+        node = self.node(**values)
+        self.assign(node["id"], self.control(title=f"of {node['id']}")["id"])
+        return node["id"]
+
+
+def expect(response, status):
+    """The answer's document, after checking its status and what every answer has."""
+    assert response.status_code == status, (response.status_code, response.text)
+    assert response.headers["X-Openstack-Request-Id"].startswith("req-")
+    return response.get_json() if response.data else None
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    path = tmp_path_factory.mktemp("migrated") / "empty.db"
+    database = Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL")
+    schema.upgrade(database)
+    with database.transaction() as session:
+        tokens = {role: create_token(session, f"the {role}", role) for role in ("reader", "member", "admin")}
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    key_file = path.parent / "secret.key"
+    key_file.write_bytes(Fernet.generate_key())
+    key_file.chmod(0o600)
+    return path, key_file, tokens
+
+
+@pytest.fixture
+def api(migrated, tmp_path):
+    empty, key_file, tokens = migrated
+    path = tmp_path / "cloudmanager.db"
+    shutil.copy(empty, path)
+    database = Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL", busy_timeout=5)
+    services = Services(
+        config=load(), database=database, vault=Vault(key_file), bell=FakeBell(), power=FakeProbe()
+    )
+    yield Api(create_app(services), services, dict(tokens))
+    database.close()
+
+
+@pytest.fixture
+def count_queries(api):
+    """Calls a function and answers how many statements reached the database."""
+    seen = []
+    event.listen(api.database.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+
+    def count(function):
+        seen.clear()
+        function()
+        return len(seen)
+
+    return count
