@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
@@ -97,6 +98,12 @@ class Database:
 def after_commit(session: Session, callback: Callable[[], None]) -> None:
     """Run `callback` once the transaction has been committed; never when it is rolled back."""
     session.info.setdefault(_AFTER_COMMIT, []).append(callback)
+
+
+def insert_or_ignore(session: Session, table: type[Any]) -> Any:
+    """An INSERT that leaves out rows which break a unique index; RETURNING tells which went in."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def is_passing(error: DBAPIError) -> bool:

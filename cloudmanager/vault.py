@@ -57,5 +57,5 @@ class Vault:
             self.open(sealed)
         except InvalidToken:
             raise Misconfigured(
-                "[secrets] key_file: no key there opens the stored passwords; add the old key as a second line"
+                "[secrets] key_file: no key there opens the stored passwords; add the old key as a line"
             ) from None

@@ -1,0 +1,106 @@
+"""What authors of flows write: steps, and the flow that lists them.
+
+A step looks, acts once, or watches, and answers one of three outcomes. Rules for the wall:
+look first; look in one step, act in the next; an act that must happen only once needs a witness;
+keep it short (start long things, then watch them by `Wait`); restore what you found, not what you assume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.drivers.base import Action, PowerState
+    from cloudmanager.flows.run import Run
+    from cloudmanager.flows.state import FlowState
+    from cloudmanager.power import Outlet
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step is finished; go on with the next."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not there yet: run this step again after so many seconds."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Fail:
+    """It cannot be done; undo and end."""
+
+    why: str
+
+
+Outcome = Done | Wait | Fail
+Step = Callable[["Run"], Awaitable[Outcome]]
+Hook = Callable[["Session", "FlowState"], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """A kind of long work. The open flow is the lock of its subject.
+
+    `queue` is the Celery queue that rings for it. A cancel is obeyed before the step `no_return` is begun and
+    never after. `begin` and `finish` write to the database in the transactions that open and end the flow.
+    """
+
+    kind: str
+    summary: str
+    steps: tuple[Step, ...]
+    queue: str
+    undo: tuple[Step, ...] = ()
+    no_return: Step | None = None
+    begin: Hook | None = None
+    finish: Hook | None = None
+
+
+@dataclass(frozen=True)
+class Child:
+    """A flow to start below another: its subject, its parameters, and after how many seconds it begins."""
+
+    subject: str
+    params: dict[str, Any]
+    delay: float = 0.0
+
+
+class PowerPort(Protocol):
+    """The power devices, by outlet. Errors: `DeviceUnreachable`, `DeviceRefused`, `Unsupported`."""
+
+    async def read(self, outlet: Outlet) -> PowerState:
+        """What the device says now."""
+
+    async def apply(self, outlet: Outlet, action: Action) -> None:
+        """Send one command; return means accepted."""
+
+    async def actions(self, outlet: Outlet) -> frozenset[Action]:
+        """What the device can do."""
+
+
+class Clock(Protocol):
+    """Time, in seconds since the epoch."""
+
+    def now(self) -> float:
+        """The time."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All of the outside world that steps can touch; `options` are the `[power]` settings."""
+
+    power: PowerPort
+    clock: Clock
+    options: Any

@@ -1,0 +1,92 @@
+"""Flows below a flow: started together, watched by counting."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from cloudmanager.db import after_commit
+from cloudmanager.flows.opening import holders, new_row, open_rows
+from cloudmanager.models import FlowRow, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.db import Database
+    from cloudmanager.flows.base import Child
+    from cloudmanager.flows.state import FlowState
+
+
+@dataclass(frozen=True)
+class ChildState:
+    """What has become of a child."""
+
+    id: str
+    params: dict[str, Any]
+    status: str
+    error: str | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.status == Status.SUCCESS
+
+
+def start_children(
+    database: Database,
+    parent: FlowState,
+    kind: str,
+    children: Sequence[Child],
+    *,
+    now: float,
+    ring: Callable[[Sequence[str]], None],
+) -> dict[str, str]:
+    """Start children in one transaction; those of an earlier attempt are found again by their ids.
+
+    Answers {subject: id of the open flow that holds it} for those that could not start.
+    """
+    rows = {
+        child.subject: new_row(
+            _child_id(parent.id, child.subject),
+            kind,
+            child.subject,
+            child.params,
+            now + child.delay,
+            parent_id=parent.id,
+            requested_by=parent.requested_by,
+            request_id=parent.request_id,
+        )
+        for child in children
+    }
+    with database.transaction() as session:
+        opened = open_rows(session, list(rows.values()))
+        ours = set(session.scalars(select(FlowRow.id).where(FlowRow.parent_id == parent.id)))
+        refused = [subject for subject, row in rows.items() if row["id"] not in ours]
+        held_by = holders(session, refused)
+        after_commit(session, lambda: ring(opened))
+    return {subject: held_by.get(subject, "a task that has just ended") for subject in refused}
+
+
+def count_open(session: Session, parent_id: str) -> int:
+    """How many children have not ended."""
+    query = select(func.count()).where(FlowRow.parent_id == parent_id, FlowRow.ended_at.is_(None))
+    return session.scalar(query) or 0
+
+
+def states(session: Session, parent_id: str) -> list[ChildState]:
+    """All children, oldest first."""
+    query = (
+        select(FlowRow.id, FlowRow.params, FlowRow.status, FlowRow.error)
+        .where(FlowRow.parent_id == parent_id)
+        .order_by(FlowRow.sequence)
+    )
+    return [ChildState(*row) for row in session.execute(query)]
+
+
+def _child_id(parent_id: str, subject: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(parent_id), subject))

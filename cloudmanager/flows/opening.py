@@ -1,0 +1,116 @@
+"""Opening a flow: one row, inserted in the caller's transaction."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import fields
+from time import time as _now
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import or_, select, update
+
+from cloudmanager.db import insert_or_ignore
+from cloudmanager.errors import Busy, Conflict, NotFound
+from cloudmanager.flows.registry import FLOWS
+from cloudmanager.flows.state import FlowState
+from cloudmanager.models import FlowRow, Status, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.orm import Session
+
+STATE_COLUMNS = [getattr(FlowRow, field.name) for field in fields(FlowState)]
+"""The columns that make a `FlowState`, in no particular order."""
+
+
+def start(
+    session: Session,
+    kind: str,
+    *,
+    subject: str | None,
+    params: dict[str, Any],
+    requested_by: str | None,
+    request_id: str | None,
+    timeout: float | None = None,
+) -> str:
+    """Open a flow and answer its id, which is the task's id. Ring its bell after the commit.
+
+    `timeout` in seconds sets the deadline. Raises `Busy` when an open flow holds the subject.
+    """
+    now = _now()
+    flow_id = str(uuid.uuid4())
+    row = new_row(flow_id, kind, subject, params, now, requested_by=requested_by, request_id=request_id)
+    row["deadline"] = now + timeout if timeout is not None else None
+    while not open_rows(session, [row]):
+        if holder := holders(session, [subject]).get(subject):
+            raise Busy(f"{subject} is held by the open task {holder}: wait for it or cancel it", holder)
+    return flow_id
+
+
+def cancel(session: Session, flow_id: str) -> None:
+    """Ask an open flow and its children to stop before their next safe point. Ring for them after the commit.
+
+    Raises `NotFound`, or `Conflict` when it has ended.
+    """
+    row = session.execute(select(FlowRow.status, FlowRow.ended_at).where(FlowRow.id == flow_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no task {flow_id}")
+    if row.ended_at is not None:
+        raise Conflict(f"task {flow_id} has ended already ({row.status}): there is nothing to cancel")
+    session.execute(
+        update(FlowRow)
+        .where(or_(FlowRow.id == flow_id, FlowRow.parent_id == flow_id), FlowRow.ended_at.is_(None))
+        .values(cancel_requested=True, wake_at=_now())
+    )
+
+
+def new_row(
+    flow_id: str,
+    kind: str,
+    subject: str | None,
+    params: dict[str, Any],
+    wake_at: float,
+    *,
+    parent_id: str | None = None,
+    requested_by: str | None = None,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """The values of a row for a flow that has not begun."""
+    return {
+        "id": flow_id,
+        "kind": kind,
+        "subject": subject,
+        "parent_id": parent_id,
+        "params": params,
+        "memo": {},
+        "step": 0,
+        "status": Status.PENDING,
+        "attempts": 0,
+        "wake_at": wake_at,
+        "deadline": None,
+        "lease_number": 0,
+        "lease_until": 0.0,
+        "cancel_requested": False,
+        "requested_by": requested_by,
+        "request_id": request_id,
+        "created_at": utc_now(),
+    }
+
+
+def open_rows(session: Session, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Insert those rows whose subject is free and run their `begin` hooks; answers the ids inserted."""
+    statement = insert_or_ignore(session, FlowRow).returning(*STATE_COLUMNS)
+    states = [FlowState(**row._asdict()) for row in session.execute(statement, rows)]
+    for state in states:
+        if begin := FLOWS[state.kind].begin:
+            begin(session, state)
+    return [state.id for state in states]
+
+
+def holders(session: Session, subjects: Iterable[str | None]) -> dict[str | None, str]:
+    """{subject: id of the open flow that holds it}."""
+    query = select(FlowRow.subject, FlowRow.id).where(
+        FlowRow.subject.in_(list(subjects)), FlowRow.ended_at.is_(None)
+    )
+    return dict(session.execute(query).all())

@@ -1,0 +1,158 @@
+"""The rows of flows: claiming them, saving them, and finding those that are due.
+
+A claim is one conditional UPDATE that raises the lease number. A save is conditional on that number, so that
+a worker that slept too long cannot overwrite newer work.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+from cloudmanager.db import is_passing
+from cloudmanager.flows.opening import STATE_COLUMNS
+from cloudmanager.flows.registry import FLOWS
+from cloudmanager.flows.state import FlowState
+from cloudmanager.models import FlowEvent, FlowRow, Status, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.db import Database
+
+_SAVED = [
+    field.name for field in fields(FlowState) if field.name not in ("id", "lease_number", "cancel_requested")
+]
+_SAVE_PATIENCE = 5
+"""How often a save is tried while the database is away; the pauses add up to some six seconds."""
+
+
+@dataclass(frozen=True)
+class Save:
+    """An outcome to be written in one transaction: the new state, its history, and the step's own writes.
+
+    `lease` in seconds from `state.wake_at` keeps the claim; None gives it up.
+    """
+
+    state: FlowState
+    events: Sequence[dict[str, Any]]
+    writes: Sequence[Callable[[Session], None]]
+    lease: float | None
+
+
+def claim(
+    database: Database, ids: Sequence[str], now: float, *, horizon: float, lease: float
+) -> list[FlowState]:
+    """Take those flows that are due within `horizon` seconds and that nobody holds."""
+    wakes_at = case((FlowRow.wake_at > now, FlowRow.wake_at), else_=now)
+    statement = (
+        update(FlowRow)
+        .where(
+            FlowRow.id.in_(ids),
+            FlowRow.ended_at.is_(None),
+            FlowRow.wake_at <= now + horizon,
+            FlowRow.lease_until <= now,
+        )
+        .values(
+            lease_number=FlowRow.lease_number + 1,
+            lease_until=wakes_at + lease,
+            attempts=FlowRow.attempts + 1,
+            status=case((FlowRow.status == Status.PENDING, Status.STARTED), else_=FlowRow.status),
+            started_at=case((FlowRow.started_at.is_(None), utc_now()), else_=FlowRow.started_at),
+        )
+        .returning(*STATE_COLUMNS)
+    )
+    with database.transaction() as session:
+        return [FlowState(**row._asdict()) for row in session.execute(statement)]
+
+
+def due(database: Database, now: float, *, horizon: float, limit: int = 5000) -> list[tuple[str, str]]:
+    """(id, kind) of open flows that should be advanced and that nobody holds, the longest due first."""
+    query = (
+        select(FlowRow.id, FlowRow.kind)
+        .where(
+            FlowRow.ended_at.is_(None),
+            FlowRow.wake_at <= now + horizon,
+            FlowRow.lease_until <= now,
+        )
+        .order_by(FlowRow.wake_at)
+        .limit(limit)
+    )
+    with database.reading() as session:
+        return [(flow_id, kind) for flow_id, kind in session.execute(query)]
+
+
+def prune(database: Database, before: datetime) -> int:
+    """Delete flows that ended before a time, with their history; answers how many."""
+    with database.transaction() as session:
+        gone = session.execute(delete(FlowRow).where(FlowRow.ended_at < before).returning(FlowRow.id))
+        return len(gone.all())
+
+
+def read_all(database: Database, queries: Sequence[Callable[[Session], Any]]) -> list[Any]:
+    """Run queries one after another on one connection; answers a value or the error for each."""
+    answers: list[Any] = []
+    with database.reading() as session:
+        for query in queries:
+            try:
+                answers.append(query(session))
+            except Exception as error:  # noqa: BLE001  # answered to the one that it belongs to
+                session.rollback()
+                answers.append(error)
+    return answers
+
+
+def save_all(database: Database, saves: Sequence[Save]) -> list[FlowState | Exception | None]:
+    """Write outcomes in one transaction; if that fails, each in its own.
+
+    Answers per save the state with a cancel that came meanwhile, None when the lease was lost, or the error.
+    """
+    for attempt in range(_SAVE_PATIENCE):
+        try:
+            with database.transaction() as session:
+                return [_save(session, save) for save in saves]
+        except DBAPIError as error:
+            if not is_passing(error):
+                break
+            time.sleep(0.2 * 2**attempt)
+        except Exception:  # noqa: BLE001  # one bad write must not take the others along
+            break
+    return [_save_alone(database, save) for save in saves]
+
+
+def _save_alone(database: Database, save: Save) -> FlowState | Exception | None:
+    try:
+        with database.transaction() as session:
+            return _save(session, save)
+    except Exception as error:  # noqa: BLE001  # answered to the one flow that it belongs to
+        return error
+
+
+def _save(session: Session, save: Save) -> FlowState | None:
+    state = save.state
+    values: dict[str, Any] = {name: getattr(state, name) for name in _SAVED}
+    values["lease_until"] = 0.0 if save.lease is None else state.wake_at + save.lease
+    if state.ended:
+        values["ended_at"] = utc_now()
+    cancel_requested = session.execute(
+        update(FlowRow)
+        .where(FlowRow.id == state.id, FlowRow.lease_number == state.lease_number, FlowRow.ended_at.is_(None))
+        .values(values)
+        .returning(FlowRow.cancel_requested)
+    ).scalar_one_or_none()
+    if cancel_requested is None:
+        return None
+    if save.events:
+        session.execute(insert(FlowEvent), list(save.events))
+    for change in save.writes:
+        change(session)
+    if state.ended and (finish := FLOWS[state.kind].finish):
+        finish(session, state)
+    return FlowState(**{**vars(state), "cancel_requested": cancel_requested})

@@ -1,0 +1,199 @@
+"""The Power port: opens the right driver for a row and keeps it open while it is used.
+
+One `Power` per event loop. Commands to one device go one at a time; idle devices are logged out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from prometheus_client import Histogram
+from sqlalchemy import select
+
+from cloudmanager.batch import Batcher
+from cloudmanager.drivers import driver_for
+from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
+from cloudmanager.errors import DeviceError, NotFound
+from cloudmanager.models import PowerControl
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from cloudmanager.config import Config
+    from cloudmanager.db import Database
+    from cloudmanager.vault import Vault
+
+COMMAND_SECONDS = Histogram(
+    "cloudmanager_power_command_seconds",
+    "Time that devices took to answer commands.",
+    ["control_type", "command", "outcome"],
+)
+
+
+class Outlet(NamedTuple):
+    """A port of a power control."""
+
+    control_id: int
+    port: str
+
+    def __str__(self) -> str:
+        return f"port {self.port} of power control {self.control_id}"
+
+
+class _Control(NamedTuple):
+    """The columns of a control that a driver is made from; when one changes, the driver is made anew."""
+
+    id: int
+    control_type: str
+    host: str
+    port_number: int
+    login: str | None
+    sealed_password: str | None
+    sealed_ssh_key: str | None
+
+
+@dataclass
+class _Opened:
+    control: _Control
+    driver: Driver
+    users: int = 0
+    used_at: float = 0.0
+
+
+class Power:
+    """Reads and switches outlets. Raises `NotFound` for a control that is gone, and the `DeviceError`s."""
+
+    def __init__(self, database: Database, vault: Vault, config: Config) -> None:
+        self._database = database
+        self._vault = vault
+        self._options = config.power
+        self._controls = Batcher(self._load)
+        self._opened: dict[int, _Opened] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._reaper: asyncio.Task[None] | None = None
+
+    async def read(self, outlet: Outlet) -> PowerState:
+        """What the device says of the outlet now."""
+        async with self._driver(outlet.control_id) as driver:
+            with _measured(driver, "read"):
+                states = await driver.read_states([outlet.port])
+        return states.get(outlet.port, PowerState.UNKNOWN)
+
+    async def apply(self, outlet: Outlet, action: Action) -> None:
+        """Send one command; return means that the device accepted it."""
+        async with self._driver(outlet.control_id) as driver:
+            with _measured(driver, action.value):
+                await driver.apply(outlet.port, action)
+
+    async def actions(self, outlet: Outlet) -> frozenset[Action]:
+        """What the device can do."""
+        async with self._driver(outlet.control_id) as driver:
+            return driver.actions
+
+    async def close(self) -> None:
+        """Log out of every device."""
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for opened in self._opened.values():
+            self._close(opened)
+        self._opened.clear()
+        await asyncio.gather(*self._closing)
+
+    @asynccontextmanager
+    async def _driver(self, control_id: int) -> AsyncIterator[Driver]:
+        control = await self._controls.submit(control_id)
+        opened = self._opened.get(control_id)
+        if opened is None or opened.control != control:
+            opened = self._open(control, opened)
+        opened.users += 1
+        try:
+            yield opened.driver
+        finally:
+            opened.users -= 1
+            opened.used_at = time.monotonic()
+            if not opened.users and self._opened.get(control_id) is not opened:
+                self._close(opened)
+
+    def _open(self, control: _Control, former: _Opened | None) -> _Opened:
+        if former is not None and not former.users:
+            self._close(former)
+        opened = _Opened(control, driver_for(control.control_type)(self._settings(control)))
+        self._opened[control.id] = opened
+        if self._reaper is None:
+            self._reaper = asyncio.create_task(self._log_out_idle())
+        return opened
+
+    def _settings(self, control: _Control) -> Settings:
+        return Settings(
+            host=control.host,
+            port=control.port_number,
+            login=control.login or "",
+            password=self._vault.open(control.sealed_password),
+            ssh_key=self._vault.open(control.sealed_ssh_key),
+            timeout=self._options.device_timeout,
+            min_interval=self._options.min_interval,
+        )
+
+    def _close(self, opened: _Opened) -> None:
+        task = asyncio.create_task(opened.driver.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _log_out_idle(self) -> None:
+        idle = self._options.session_idle
+        while True:
+            await asyncio.sleep(idle / 4)
+            before = time.monotonic() - idle
+            unused = [
+                key for key, opened in self._opened.items() if not opened.users and opened.used_at < before
+            ]
+            for key in unused:
+                self._close(self._opened.pop(key))
+
+    def _load(self, ids: Sequence[int]) -> list[_Control | Exception]:
+        """The rows of these controls, by one query."""
+        query = select(*(getattr(PowerControl, name) for name in _Control._fields)).where(
+            PowerControl.id.in_(set(ids))
+        )
+        with self._database.reading() as session:
+            found = {row.id: _Control(*row) for row in session.execute(query)}
+        gone = "power control {} is gone: assign the node another one"
+        return [found.get(control_id) or NotFound(gone.format(control_id)) for control_id in ids]
+
+
+class Probe:
+    """Reads devices from code that has no event loop, outside any flow: checks before storing."""
+
+    def __init__(self, config: Config) -> None:
+        self._options = config.power
+
+    def probe(self, control_type: str, settings: Settings) -> Mapping[str, PowerState]:
+        """The state of every outlet; raises `DeviceUnreachable` or `DeviceRefused`."""
+        return asyncio.run(self._probe(driver_for(control_type), settings))
+
+    async def _probe(self, kind: type[Driver], settings: Settings) -> Mapping[str, PowerState]:
+        driver = kind(settings)
+        try:
+            with _measured(driver, "read"):
+                return await driver.read_states(kind.valid_outlets())
+        finally:
+            await driver.close()
+
+
+class _measured:  # noqa: N801  # reads as a statement: `with _measured(driver, "read")`
+    """Observes how long a command took and what came of it."""
+
+    def __init__(self, driver: Driver, command: str) -> None:
+        self._labels = {"control_type": driver.control_type, "command": command}
+        self._begun = 0.0
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        outcome = "ok" if kind is None else kind.__name__ if issubclass(kind, DeviceError) else "error"
+        COMMAND_SECONDS.labels(**self._labels, outcome=outcome).observe(time.perf_counter() - self._begun)

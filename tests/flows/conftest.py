@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import select
+
+from cloudmanager.flows import start, store
+from cloudmanager.flows.engine import Engine, EngineOptions
+from cloudmanager.models import FlowEvent, FlowRow, Node, NodeControl, PowerControl
+
+from .world import FakePower, VirtualClock, WorkerDied, ports
+
+
+class Cloud:
+    """One data centre with its flows: workers come and die, the rows stay."""
+
+    def __init__(self, database, monkeypatch):
+        self.database = database
+        self.clock = VirtualClock()
+        self.power = FakePower(self.clock)
+        self.options = EngineOptions(lease=15, hold=5, tries=3, retry_delay=1)
+        self.power_options = {}
+        self._workers = set()
+        monkeypatch.setattr(asyncio, "to_thread", self.clock.to_thread)
+        monkeypatch.setattr("cloudmanager.flows.opening._now", self.clock.now)
+
+    def add_node(self, *machines, **columns):
+        """A node with a control for each machine; the first is the default. Answers its id."""
+        with self.database.transaction() as session:
+            node = Node(**columns)
+            session.add(node)
+            session.flush()
+            for machine in machines:
+                control = PowerControl(
+                    title="bmc", control_type="T", protocol_type="p", host="h", port_number=623, coils_count=1
+                )
+                session.add(control)
+                session.flush()
+                session.add(
+                    NodeControl(
+                        node_id=node.id,
+                        power_control_id=control.id,
+                        power_control_port="1",
+                        is_default=machine is machines[0],
+                    )
+                )
+                self.power.plug(control.id, **machine)
+            return node.id
+
+    def machine(self, control_id):
+        return self.power.machines[(control_id, "1")]
+
+    def start(self, kind, node_id=None, **params):
+        with self.database.transaction() as session:
+            return start(
+                session,
+                kind,
+                subject=f"node:{node_id}" if node_id else None,
+                params=params | ({"node_id": node_id} if node_id else {}),
+                requested_by="tester",
+                request_id="req-1",
+            )
+
+    def worker(self):
+        return Engine(
+            self.database, ports(self.power, self.clock, **self.power_options), self.options, self.ring
+        )
+
+    def ring(self, ids, queue="power"):
+        """Another worker hears of these flows; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._work, ids)
+
+    async def advance(self, *ids):
+        """A worker advances these flows, others their children; False when that worker died on the way."""
+        async with self._time_passes():
+            return await self._advance(ids)
+
+    async def sweep_until_quiet(self, rounds=200):
+        """New workers take up whatever is due, until every flow has ended."""
+        async with self._time_passes():
+            for _ in range(rounds):
+                if not self._open_flows():
+                    return
+                due = await asyncio.to_thread(store.due, self.database, self.clock.now(), horizon=1)
+                self._work([flow_id for flow_id, _ in due])
+                await self.clock.sleep(2)
+        raise AssertionError("flows never came to their end")
+
+    @asynccontextmanager
+    async def _time_passes(self):
+        self._loop = asyncio.get_running_loop()
+        time = asyncio.create_task(self.clock.run())
+        yield
+        await asyncio.gather(*self._workers)
+        time.cancel()
+
+    def _work(self, ids):
+        task = self._loop.create_task(self._advance(ids))
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
+
+    async def _advance(self, ids):
+        try:
+            await self.worker().advance(ids)
+        except WorkerDied:
+            return False
+        return True
+
+    def _open_flows(self):
+        with self.database.reading() as session:
+            return session.scalars(select(FlowRow.id).where(FlowRow.ended_at.is_(None))).all()
+
+    def flow(self, flow_id):
+        with self.database.reading() as session:
+            return session.scalars(select(FlowRow).where(FlowRow.id == flow_id)).one()
+
+    def events(self, flow_id):
+        with self.database.reading() as session:
+            return list(
+                session.scalars(select(FlowEvent).where(FlowEvent.flow_id == flow_id).order_by(FlowEvent.id))
+            )
+
+    def rows_of(self, kind):
+        return [row for row in self.rows(FlowRow) if row.kind == kind]
+
+    def rows(self, table):
+        with self.database.reading() as session:
+            return list(session.scalars(select(table)))
+
+
+@pytest.fixture
+def cloud(database, monkeypatch):
+    return Cloud(database, monkeypatch)

@@ -1,0 +1,157 @@
+"""A world in memory for flows: devices behind the power port, a clock of its own, and death on request."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+from cloudmanager.drivers.base import Action, PowerState
+from cloudmanager.errors import DeviceUnreachable
+from cloudmanager.flows.base import Ports
+from cloudmanager.power import Outlet
+
+ALL_ACTIONS = frozenset(Action)
+
+
+class WorkerDied(BaseException):
+    """The worker is gone: nothing of it runs any more."""
+
+
+class VirtualClock:
+    """Time stands still while anybody works, and jumps to the next sleeper when all sleep."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+        self.working = 0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        wake = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.time + max(0.0, seconds), next(self._order), wake))
+        await wake
+
+    async def to_thread(self, function, *args, **kwargs):
+        """Stands in for `asyncio.to_thread`, so that work in a thread holds time up."""
+        self.working += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                None, functools.partial(function, *args, **kwargs)
+            )
+        finally:
+            self.working -= 1
+
+    async def run(self) -> None:
+        """Let time pass until cancelled."""
+        while True:
+            for _ in range(20):  # enough for whoever was woken to begin something
+                await asyncio.sleep(0)
+            if self.working or not self._sleepers:
+                await asyncio.sleep(0.0002)
+                continue
+            wakes_at, _, wake = heapq.heappop(self._sleepers)
+            if not wake.done():
+                self.time = max(self.time, wakes_at)
+                wake.set_result(None)
+
+
+@dataclass
+class Machine:
+    """What hangs on one outlet. `lag` is how many seconds a switch takes."""
+
+    clock: VirtualClock
+    on: bool = True
+    lag: float = 0.4
+    deaf: bool = False
+    """Accepts commands and does nothing."""
+    dead: bool = False
+    """Its device does not answer."""
+    obeys_button: bool = True
+    commands: list[Action] = field(default_factory=list)
+    resets: int = 0
+    cuts: int = 0
+    _becoming: bool | None = None
+    _changes_at: float = 0.0
+
+    def obey(self, action: Action) -> None:
+        self.settle()
+        self.commands.append(action)
+        if self.deaf or (action is Action.SOFT_OFF and not self.obeys_button):
+            return
+        if action is Action.RESET:
+            self.resets += self.on
+            return
+        self._becoming, self._changes_at = action is Action.ON, self.clock.now() + self.lag
+
+    def settle(self) -> None:
+        if self._becoming is not None and self.clock.now() >= self._changes_at:
+            self.cuts += self.on and not self._becoming
+            self.on, self._becoming = self._becoming, None
+
+    def state(self) -> PowerState:
+        self.settle()
+        return PowerState.ON if self.on else PowerState.OFF
+
+
+class FakePower:
+    """The power port over machines; dies right before or after the n-th call when told to."""
+
+    def __init__(self, clock: VirtualClock, actions: frozenset[Action] = ALL_ACTIONS) -> None:
+        self.clock = clock
+        self.machines: dict[Outlet, Machine] = {}
+        self.calls = 0
+        self.die_after: int | None = None
+        self.die_before: int | None = None
+        self.lose_answer_of: int | None = None
+        self._actions = actions
+
+    def plug(self, control_id: int, port: str = "1", **machine: object) -> Machine:
+        self.machines[Outlet(control_id, port)] = new = Machine(self.clock, **machine)
+        return new
+
+    async def read(self, outlet: Outlet) -> PowerState:
+        return self._call(outlet, lambda machine: machine.state())
+
+    async def apply(self, outlet: Outlet, action: Action) -> None:
+        self._call(outlet, lambda machine: machine.obey(action))
+
+    async def actions(self, outlet: Outlet) -> frozenset[Action]:
+        return self._actions
+
+    def _call(self, outlet, act):
+        self.calls += 1
+        if self.die_before == self.calls:
+            raise WorkerDied
+        machine = self.machines[outlet]
+        if machine.dead:
+            raise DeviceUnreachable(f"{outlet} does not answer")
+        answer = act(machine)
+        if self.die_after == self.calls:
+            raise WorkerDied
+        if self.lose_answer_of == self.calls:
+            raise DeviceUnreachable(f"{outlet} did not answer", maybe_applied=True)
+        return answer
+
+
+def power_options(**changed: float) -> SimpleNamespace:
+    """The [power] options, quick."""
+    defaults = {
+        "confirm_timeout": 10.0,
+        "confirm_interval": 0.5,
+        "soft_off_grace": 5.0,
+        "off_on_pause": 2.0,
+        "fleet_rate": 0.0,
+        "rack_rate": 0.0,
+    }
+    return SimpleNamespace(**(defaults | changed))
+
+
+def ports(power: FakePower, clock: VirtualClock, **options: float) -> Ports:
+    return Ports(power=power, clock=clock, options=power_options(**options))
