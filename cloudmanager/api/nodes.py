@@ -38,59 +38,63 @@ def subject_of(node_id: int) -> str:
 
 # --- reading -----------------------------------------------------------------------------------------------
 
+# Plain tables, because selecting mapped attributes costs SQLAlchemy half a millisecond per statement.
+node, classes, types = Node.__table__, NodeClass.__table__, NodeType.__table__
+images, assigned, controls = NodeImage.__table__, NodeControl.__table__, PowerControl.__table__
+
 SELECT_NODES = (
     select(
-        Node.id,
-        Node.name,
-        Node.title,
-        Node.description,
-        Node.owner,
-        Node.active,
-        Node.condition,
-        Node.is_reserved,
-        Node.is_controller,
-        Node.inventory_code,
-        Node.created_at,
-        Node.hypervisor_id,
-        Node.controller_id,
-        Node.controller_type,
-        Node.cpu_allocation_ratio,
-        Node.ram_allocation_ratio,
-        Node.dtc_number,
-        Node.row_number,
-        Node.rack_number,
-        Node.unit_number,
-        Node.cpu_amount,
-        Node.ram_mb,
-        Node.hdd_gb,
-        Node.mac_address,
-        cast(Node.ip_addresses, Text),  # goes into the answer as it is stored, without being parsed
-        cast(Node.node_metadata, Text),
-        Node.power_state,
-        Node.power_state_checked_at,
-        Node.node_class_id,
-        NodeClass.name,
-        NodeClass.is_default,
-        Node.node_type_id,
-        NodeType.name,
-        Node.image_id,
-        NodeImage.image_name,
+        node.c.id,
+        node.c.name,
+        node.c.title,
+        node.c.description,
+        node.c.owner,
+        node.c.active,
+        node.c.condition,
+        node.c.is_reserved,
+        node.c.is_controller,
+        node.c.inventory_code,
+        node.c.created_at,
+        node.c.hypervisor_id,
+        node.c.controller_id,
+        node.c.controller_type,
+        node.c.cpu_allocation_ratio,
+        node.c.ram_allocation_ratio,
+        node.c.dtc_number,
+        node.c.row_number,
+        node.c.rack_number,
+        node.c.unit_number,
+        node.c.cpu_amount,
+        node.c.ram_mb,
+        node.c.hdd_gb,
+        node.c.mac_address,
+        cast(node.c.ip_addresses, Text),  # goes into the answer as it is stored, without being parsed
+        cast(node.c.node_metadata, Text),
+        node.c.power_state,
+        node.c.power_state_checked_at,
+        node.c.node_class_id,
+        classes.c.name,
+        classes.c.is_default,
+        node.c.node_type_id,
+        types.c.name,
+        node.c.image_id,
+        images.c.image_name,
     )
-    .outerjoin(NodeClass, NodeClass.id == Node.node_class_id)
-    .outerjoin(NodeType, NodeType.id == Node.node_type_id)
-    .outerjoin(NodeImage, NodeImage.id == Node.image_id)
+    .outerjoin(classes, classes.c.id == node.c.node_class_id)
+    .outerjoin(types, types.c.id == node.c.node_type_id)
+    .outerjoin(images, images.c.id == node.c.image_id)
 )
 
 SELECT_CONTROLS = select(
-    NodeControl.node_id,
-    NodeControl.power_control_id,
-    PowerControl.title,
-    NodeControl.power_control_port,
-    PowerControl.control_type,
-    PowerControl.protocol_type,
-    NodeControl.is_default,
-    NodeControl.is_initialized,
-).join(PowerControl, PowerControl.id == NodeControl.power_control_id)
+    assigned.c.node_id,
+    assigned.c.power_control_id,
+    controls.c.title,
+    assigned.c.power_control_port,
+    controls.c.control_type,
+    controls.c.protocol_type,
+    assigned.c.is_default,
+    assigned.c.is_initialized,
+).join(controls, controls.c.id == assigned.c.power_control_id)
 
 
 def present(row: Any, controls: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The number of statements does not depend on the number of rows, and never more t
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
     from cloudmanager.api.query import Window
+    from cloudmanager.db import Database
 
     AnySelect = Select[*tuple[Any, ...]]
 
-CHUNK = 500
+CHUNK = 250
 """Objects that are read and written at once."""
 
 
@@ -83,6 +85,15 @@ class Source:
         return nested.statement.join(rows, rows.c.key == nested.parent).order_by(*order, nested.order)
 
 
+@contextmanager
+def snapshot(database: Database) -> Iterator[Session]:
+    """A session in which all statements see the same state, so that nested rows fit their objects."""
+    with database.reading() as session:
+        if database.dialect == "postgresql":
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+
+
 def json_chunks(objects: Iterator[dict[str, Any]], key: str) -> Generator[bytes]:
     """{key: [objects]} in pieces of some hundred objects; what fits into one piece is one piece."""
     start = b'{"%s":[' % key.encode()
@@ -95,7 +106,8 @@ def json_chunks(objects: Iterator[dict[str, Any]], key: str) -> Generator[bytes]
 
 
 def _fetch(session: Session, statement: AnySelect) -> Iterator[Row[Any]]:
-    return iter(session.execute(statement, execution_options={"yield_per": CHUNK}))
+    """Rows by a server-side cursor; straight from the connection, because the session's loading costs time."""
+    return iter(session.connection().execute(statement, execution_options={"yield_per": CHUNK}))
 
 
 def _windowed(statement: AnySelect, key: InstrumentedAttribute[Any], window: Window) -> AnySelect:

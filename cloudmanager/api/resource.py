@@ -15,6 +15,7 @@ from cloudmanager.api.answers import answer, nothing
 from cloudmanager.api.listing import list_answer
 from cloudmanager.api.operation import Decorator, listed, operation, wrapped
 from cloudmanager.api.query import ListQuery, Window
+from cloudmanager.api.reading import snapshot
 from cloudmanager.api.services import services
 from cloudmanager.errors import NotFound
 from cloudmanager.tokens import Role
@@ -164,7 +165,7 @@ class Resource:
         @self._operation("GET", self.item_path, "get", answers={200: wrapped(self.shape, self.noun)})
         def get_object(**variables: int) -> Response:
             key = variables.pop(self.variable)
-            with services().database.reading() as session:
+            with snapshot(services().database) as session:
                 return answer({self.noun: self.show(session, key, variables)})
 
     def _serve_create(self, body: Schema) -> None:
