@@ -150,8 +150,8 @@ class Engine:
         if state.cancel_requested and can_cancel(state, flow):
             return await self._save(state, cancelled(state, flow, self._ports.clock.now()), flow, None)
         run = Run(state, self._database, self._ports, self._ring, self._reads.submit)
-        if (late := self._overdue(state)) is not None:
-            outcome: Outcome | _Nothing = Fail(late)
+        if why := self._overdue(state) or self._worn_out(state, flow):
+            outcome: Outcome | _Nothing = Fail(why)
         else:
             outcome = await self._attempt(run, state, flow)
         seen = replace(state, memo=run.memo, result=run.result)
@@ -167,6 +167,13 @@ class Engine:
         if state.deadline is None or state.undoing_to or self._ports.clock.now() < state.deadline:
             return None
         return f"the deadline has passed; last: {state.message or 'nothing was begun'}"
+
+    def _worn_out(self, state: FlowState, flow: Flow) -> str | None:
+        """Attempts of which no outcome was ever heard: each ended its worker, or its worker was ended."""
+        tries = self._options.tries
+        if state.attempts <= tries:
+            return None
+        return f"gave up after {tries} attempts: no worker came to the end of {name_of(state, flow)}"
 
     async def _attempt(self, run: Run, state: FlowState, flow: Flow) -> Outcome | _Nothing:
         """Run the step, bounded in time. What may pass is tried again; what cannot, fails."""
