@@ -1,7 +1,7 @@
 """The state machine of one BMC: at most one session, one command at a time, nothing left open.
 
 It does no input or output: packets come in by `receive`, time by `wake`; packets, timers and results go out
-through `Wire` and callbacks. A session is opened when a request needs it, kept for the next ones, opened again
+through `Wire` and callbacks. A session is opened when a request needs it, kept for the next, opened again
 when the BMC has forgotten it, and closed after `IDLE` seconds without requests.
 """
 
@@ -87,7 +87,7 @@ class Request:
 
 
 class Bmc:
-    """One account on one BMC. `title` names it in errors; `suites` are the cipher suites allowed, in order."""
+    """One account on one BMC. `title` names it in errors; `suites` are the cipher suites, in order."""
 
     def __init__(
         self, wire: Wire, title: str, address: Address, account: Account, suites: tuple[Suite, ...]
@@ -248,7 +248,7 @@ class Bmc:
         log_on.repeated = True
         if log_on.opening:
             if self._sendings == 1:
-                # Some BMCs, pyghmi's among them, forget an old session of our address only when they see this.
+                # Some BMCs, pyghmi's among them, forget an old session of our address only on seeing this.
                 self._wire.send(self, packets.encode_auth_capabilities_request(OPERATOR))
         elif self._sendings >= _SENDINGS:
             self._obstacle = "stopped answering during the log-on (some do when the login is unknown)"

@@ -80,28 +80,32 @@ class KeyExchange:
 
 
 class SessionKeys:
-    """K1 and K2 of a session (§13.32): signs, verifies, encrypts and decrypts."""
+    """K1 and K2 of a session (§13.32): signs, verifies, encrypts and decrypts.
 
-    __slots__ = ("_aes", "_digest", "_k1", "code_size")
+    One CBC chain in each direction lasts as long as the session, because to begin a chain costs more than to
+    use it. The first block that leaves a chain serves as the initialisation vector of what follows.
+    """
+
+    __slots__ = ("_decrypt", "_digest", "_encrypt", "_k1", "code_size")
 
     def __init__(self, suite: Suite, sik: bytes) -> None:
         self.code_size = suite.code_size
         self._digest = suite.digest
         self._k1 = suite.mac(sik, b"\x01" * _KEY_CONSTANT_SIZE)
-        self._aes = AES(suite.mac(sik, b"\x02" * _KEY_CONSTANT_SIZE)[:_BLOCK])
+        cipher = Cipher(AES(suite.mac(sik, b"\x02" * _KEY_CONSTANT_SIZE)[:_BLOCK]), CBC(bytes(_BLOCK)))
+        self._encrypt = cipher.encryptor().update
+        self._decrypt = cipher.decryptor().update
 
     def code(self, octets: bytes) -> bytes:
         """The integrity code of a packet (§13.28.4)."""
         return hmac.digest(self._k1, octets, self._digest)[: self.code_size]
 
     def encrypt(self, message: bytes) -> bytes:
-        """A random initialisation vector and the padded message in AES-CBC-128 (§13.29)."""
-        vector = secrets.token_bytes(_BLOCK)
-        return vector + Cipher(self._aes, CBC(vector)).encryptor().update(add_confidentiality_pad(message))
+        """An unpredictable initialisation vector and the padded message in AES-CBC-128 (§13.29)."""
+        return self._encrypt(secrets.token_bytes(_BLOCK) + add_confidentiality_pad(message))
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """Undo `encrypt`; `BadPacket` when it is not whole blocks or the padding is wrong."""
         if len(ciphertext) < 2 * _BLOCK or len(ciphertext) % _BLOCK:
             raise BadPacket("padding")
-        decryptor = Cipher(self._aes, CBC(ciphertext[:_BLOCK])).decryptor()
-        return strip_confidentiality_pad(decryptor.update(ciphertext[_BLOCK:]))
+        return strip_confidentiality_pad(self._decrypt(ciphertext)[_BLOCK:])

@@ -48,8 +48,8 @@ POWER_OFF: Final = _chassis_control("Chassis Control: power down", 0, Repeat.IN_
 POWER_ON: Final = _chassis_control("Chassis Control: power up", 1, Repeat.IN_SESSION)
 HARD_RESET: Final = _chassis_control("Chassis Control: hard reset", 3, Repeat.NEVER)
 SOFT_SHUTDOWN: Final = _chassis_control("Chassis Control: soft shutdown", 5, Repeat.NEVER)
-"""§28.3. Up and down twice are harmless, so they are repeated like any request. A second reset or a second press
-of the ACPI button is not, and not every BMC recognises a repeat and keeps its answer: these two leave us once."""
+"""§28.3. Up and down twice are harmless, so they are repeated like any request. A second reset, or a second
+press of the ACPI button, is not, and not every BMC recognises a repeat: these two leave us once."""
 
 BOOT_FROM_NETWORK_ONCE: Final = Command(
     "Set System Boot Options: network once",

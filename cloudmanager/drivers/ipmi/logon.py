@@ -74,7 +74,7 @@ class Account:
 
 
 class LogOn:
-    """One attempt. `packet` is what to send (and to repeat); `receive` moves on and in the end gives the session."""
+    """One attempt. `packet` is what to send, and repeat; `receive` moves on, at last returns the session."""
 
     def __init__(self, account: Account, suite: Suite, allowed: tuple[Suite, ...], console_id: bytes) -> None:
         self._account = account

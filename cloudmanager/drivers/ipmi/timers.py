@@ -1,4 +1,4 @@
-"""One timer wheel for all BMCs: setting, moving and clearing a timer take constant time, leave nothing behind."""
+"""One timer wheel for all BMCs: setting, moving and clearing a timer take constant time."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _SETUP_ANSWERS: Final = frozenset({Payload.OPEN_ANSWER, Payload.RAKP2, Payload.R
 
 
 class Transport:
-    """Sockets, timers and session ids of one event loop. `ignored` counts the packets not taken, by reason."""
+    """Sockets, timers and session ids of one event loop. `ignored` counts packets not taken, by reason."""
 
     _of_loops: Final[weakref.WeakValueDictionary[asyncio.AbstractEventLoop, Transport]] = (
         weakref.WeakValueDictionary()
@@ -124,7 +124,7 @@ class Transport:
         return self._loop.time()
 
     def send(self, bmc: Bmc, packet: bytes) -> None:
-        """Queue a packet; it leaves in the next turn of the loop or, behind many others, a few turns later."""
+        """Queue a packet; it leaves in the next turn of the loop or, behind many others, a bit later."""
         self._outgoing.append((bmc.address, packet))
         if not self._pump_is_due:
             self._pump_is_due = True

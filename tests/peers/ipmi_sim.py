@@ -1,0 +1,223 @@
+"""OpenIPMI's `ipmi_sim` as a rack of BMCs, for the contract suite, the end-to-end tests and the benchmarks.
+
+    with IpmiSim(count=20) as sim:
+        sim.bmcs[3].port, sim.bmcs[3].login, sim.bmcs[3].password
+        sim.is_on(3)
+
+Without `switchable` the machines are always off and cannot be switched, but a status costs no process: this is
+for benchmarks. One process serves up to 100 BMCs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+HOST = "127.0.0.1"
+LOGIN = "ADMIN"
+PASSWORD = "secret-of-rack"
+PER_PROCESS = 100
+START_TIMEOUT = 20.0
+
+# RMCP header, IPMI 1.5 session header, Get Channel Authentication Capabilities (IPMI v2.0 §22.13).
+ARE_YOU_THERE = bytes.fromhex("0600ff07 00 00000000 00000000 09 2018c8 81 00 38 8e04 b5".replace(" ", ""))
+
+CONTROL = """#!/bin/sh
+# ipmi_sim asks: <directory> <ipmb address> get|set name [value] ...; the state is a file, so that tests see it too.
+power="$1/$2.power"; resets="$1/$2.resets"; boot="$1/$2.boot"
+shift 2
+verb=$1; shift
+while [ $# -gt 0 ]; do
+  case "$verb $1" in
+    "get power") read -r value < "$power"; echo "power:$value";;
+    "get boot") value=none; [ -f "$boot" ] && read -r value < "$boot"; echo "boot:$value";;
+    "set power") echo "$2" > "$power";;
+    "set reset") echo reset >> "$resets";;
+    "set shutdown") echo 0 > "$power";;
+    "set boot") echo "$2" > "$boot";;
+  esac
+  shift; [ "$verb" = set ] && shift
+done
+exit 0
+"""
+
+# Without a line of this kind ipmi_sim dies of the first status of any management controller but the first.
+NO_CONTROL = f"  serial 15 {HOST} 0 codec VM"
+
+LAN = """
+set_working_mc {address:#04x}
+  startlan 1
+    addr {host} {port}
+    priv_limit admin
+    allowed_auths_callback none md2 md5 straight
+    allowed_auths_user none md2 md5 straight
+    allowed_auths_operator none md2 md5 straight
+    allowed_auths_admin none md2 md5 straight
+    guid {guid:032x}
+  endlan
+{control}
+  user 2 true "{login}" "{password}" admin 10 none md2 md5 straight
+"""
+
+
+class SimulatedBmc(NamedTuple):
+    host: str
+    port: int
+    login: str
+    password: str
+
+
+class IpmiSim:
+    """So many BMCs on free ports of 127.0.0.1, all off at the start; a context manager."""
+
+    def __init__(self, count=1, *, switchable=True, per_process=PER_PROCESS, program="ipmi_sim"):
+        self.bmcs: list[SimulatedBmc] = []
+        self._count = count
+        self._switchable = switchable
+        self._per_process = per_process
+        self._program = program
+        self._stack = contextlib.ExitStack()
+        self._processes: list[subprocess.Popen] = []
+        self._directory = Path()
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ipmi_sim.")))
+            control = self._directory / "control"
+            control.write_text(CONTROL)
+            control.chmod(0o755)
+            ports = _free_udp_ports(self._count)
+            self.bmcs = [SimulatedBmc(HOST, port, LOGIN, PASSWORD) for port in ports]
+            for first in range(0, self._count, self._per_process):
+                self._processes.append(stack.enter_context(self._process(first)))
+            for number in range(self._count):
+                self._await(number)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *problem):
+        self._stack.close()
+
+    def is_on(self, number):
+        """The true state, read past the BMC."""
+        return self._file(number, "power").read_text().strip() == "1"
+
+    def set_on(self, number, on):
+        """Switch behind the back of the BMC's clients."""
+        self._file(number, "power").write_text("1\n" if on else "0\n")
+
+    def resets(self, number):
+        """How often the machine was reset."""
+        with contextlib.suppress(FileNotFoundError):
+            return len(self._file(number, "resets").read_text().splitlines())
+        return 0
+
+    def next_boot(self, number):
+        """What it starts from next: `pxe`, `none` …."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._file(number, "boot").read_text().strip()
+        return "none"
+
+    def freeze(self, number):
+        """Make the BMC, and all others of its process, silent."""
+        self._signal(number, signal.SIGSTOP)
+
+    def thaw(self, number):
+        self._signal(number, signal.SIGCONT)
+
+    def restart(self, number):
+        """Let the process of this BMC forget all sessions."""
+        place = number // self._per_process
+        _stop(self._processes[place])
+        first = place * self._per_process
+        self._processes[place] = self._stack.enter_context(self._process(first))
+        for each in range(first, min(first + self._per_process, self._count)):
+            self._await(each)
+
+    def _file(self, number, what):
+        process, place = divmod(number, self._per_process)
+        return self._directory / str(process) / f"{_address(place):#04x}.{what}"
+
+    def _signal(self, number, what):
+        os.kill(self._processes[number // self._per_process].pid, what)
+
+    @contextlib.contextmanager
+    def _process(self, first):
+        directory = self._directory / str(first // self._per_process)
+        bmcs = self.bmcs[first : first + self._per_process]
+        if not directory.exists():
+            self._configure(directory, bmcs)
+        with (directory / "log").open("ab") as log:
+            command = [self._program, "-n", "-c", "lan.conf", "-f", "rack.emu", "-s", "state"]
+            process = subprocess.Popen(
+                command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+    def _configure(self, directory, bmcs):
+        (directory / "state").mkdir(parents=True)
+        lan = ['name "rack"']
+        emulation = ["mc_setbmc 0x20"]
+        for place, bmc in enumerate(bmcs):
+            address = _address(place)
+            control = f'  chassis_control "{self._directory}/control {directory} {address:#04x}"'
+            lan.append(
+                LAN.format(
+                    **bmc._asdict(),
+                    address=address,
+                    guid=0xA123456789ABCDEFA1234567 << 32 | bmc.port,
+                    control=control if self._switchable else NO_CONTROL,
+                )
+            )
+            emulation += [
+                f"mc_add {address:#04x} 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02",
+                f"mc_enable {address:#04x}",
+            ]
+            (directory / f"{address:#04x}.power").write_text("0\n")
+        (directory / "lan.conf").write_text("\n".join(lan) + "\n")
+        (directory / "rack.emu").write_text("\n".join(emulation) + "\n")
+
+    def _await(self, number):
+        process = self._processes[number // self._per_process]
+        end = time.monotonic() + START_TIMEOUT
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((HOST, self.bmcs[number].port))
+            probe.settimeout(0.1)
+            while time.monotonic() < end and process.poll() is None:
+                with contextlib.suppress(OSError):
+                    probe.send(ARE_YOU_THERE)
+                    probe.recv(1024)
+                    return
+                time.sleep(0.02)
+        log = (self._directory / str(number // self._per_process) / "log").read_text(errors="replace")
+        raise RuntimeError(f"{self._program} does not answer (exit code {process.poll()}): {log}")
+
+
+def _address(place):
+    return 0x20 + 2 * place
+
+
+def _stop(process):
+    """End it with what it started; harmless if that has been done."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _free_udp_ports(count):
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
+        for each in opened:
+            each.bind((HOST, 0))
+        return [each.getsockname()[1] for each in opened]
