@@ -45,6 +45,12 @@ class NodeTypeBody(Body):
     name = text(load_default="")
 
 
+class NodeTypeChange(Body):
+    """Changes of a type."""
+
+    name = text()
+
+
 class NodeTypeShape(Schema):
     """A type within a class."""
 
@@ -72,19 +78,6 @@ def present_type(row: Any) -> dict[str, Any]:
     return {"id": row[0], "name": row[1]}
 
 
-def prepare_class(
-    _session: Session, body: dict[str, Any], row: NodeClass | None, _variables: Variables
-) -> dict[str, Any]:
-    """The types given are all that the class has; those that stay keep their ids."""
-    if (names := body.get("node_types")) is None:
-        return body
-    if len(set(names)) != len(names):
-        raise InvalidInput("node_types: names are unique within a class", {"node_types": ["Not unique."]})
-    present = {known.name: known for known in (row.node_types if row else [])}
-    types = [present[known] if known in present else NodeType(name=known) for known in names]
-    return {**body, "node_types": types}
-
-
 def release_class(session: Session, row: NodeClass) -> None:
     """The default class and classes in use stay."""
     if row.is_default:
@@ -95,6 +88,22 @@ def release_class(session: Session, row: NodeClass) -> None:
 def release_type(session: Session, row: NodeType) -> None:
     """A type in use stays."""
     refuse_if_used(session, f"node type {row.name!r}", Node.node_type_id == row.id)
+
+
+def prepare_class(
+    session: Session, body: dict[str, Any], row: NodeClass | None, _variables: Variables
+) -> dict[str, Any]:
+    """The types given are all that the class has; those that stay keep their ids."""
+    if (names := body.get("node_types")) is None:
+        return body
+    if len(set(names)) != len(names):
+        raise InvalidInput("node_types: names are unique within a class", {"node_types": ["Not unique."]})
+    present = {known.name: known for known in (row.node_types if row else [])}
+    for known, node_type in present.items():
+        if known not in names:
+            release_type(session, node_type)
+    types = [present[known] if known in present else NodeType(name=known) for known in names]
+    return {**body, "node_types": types}
 
 
 def types_of_classes(session: Session, class_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
@@ -144,7 +153,7 @@ node_types = Resource(
     fields={"id": filters.integer(NodeType.id), "name": filters.text(NodeType.name)},
     parent=Parent("node_class", "node_class_id", NodeClass, NodeType.node_class_id),
     create_body=NodeTypeBody(),
-    update_body=NodeTypeBody(),
+    update_body=NodeTypeChange(),
     release=release_type,
     countable=False,
 ).register()

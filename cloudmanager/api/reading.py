@@ -106,7 +106,7 @@ def json_chunks(objects: Iterator[dict[str, Any]], key: str) -> Generator[bytes]
 
 
 def _fetch(session: Session, statement: AnySelect) -> Iterator[Row[Any]]:
-    """Rows by a server-side cursor; straight from the connection, because the session's loading costs time."""
+    """Rows by a server-side cursor, from the connection itself: a session would load them once more."""
     return iter(session.connection().execute(statement, execution_options={"yield_per": CHUNK}))
 
 
