@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LOG = structlog.get_logger(__name__)
 
 GRACE = 20  # seconds for running requests when the server stops
-CLIENT_TIMEOUT = 20.0  # seconds that a client may be silent in the middle of its request
+CLIENT_TIMEOUT = 10.0  # seconds that a client may be silent in the middle of its request
 MAX_REQUEST_LINE = 8190  # bytes, the most that gunicorn takes; the application refuses a little less
 METRICS = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client finds the processes' numbers
 

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
 LOG = structlog.get_logger(__name__)
 
-STOP_ORDER = ("api", "worker", "scheduler", "lab", "broker")
+STOP_ORDER = (("api",), ("worker", "scheduler"), ("lab", "broker"))
+"""First nothing new comes in, then what runs ends, then goes what it needed."""
+
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """By this variable prometheus_client lets all processes add to the numbers that the API shows."""
 
 _ADMIN = "admin"
-_READY_POLL = 0.1  # seconds
+_READY_POLL = 0.4  # seconds
 _READY_PATIENCE = 30.0  # seconds after which we say what is missing
 
 
@@ -146,9 +148,8 @@ class _Product:
 
     async def _stop(self) -> None:
         self._listener.close()  # else clients could still connect while the API ends
-        for name in STOP_ORDER:
-            if child := self._children.get(name):
-                await child.stop()
+        for names in STOP_ORDER:
+            await asyncio.gather(*(child.stop() for name, child in self._children.items() if name in names))
         LOG.info("stopped")
 
     def _own_programs(self) -> tuple[Program, ...]:
@@ -181,16 +182,21 @@ class _Product:
         self._directory.metrics_directory.mkdir()
 
     async def _until_ready(self) -> None:
+        """Ask again and again without waiting for the answer: asked too early, the API waits for a worker."""
         loop = asyncio.get_running_loop()
         complain_at = loop.time() + _READY_PATIENCE
+        asked: set[asyncio.Task[tuple[bytes, bytes]]] = set()
         while True:
-            status, body = await self._ask("/readyz")
-            if status == b"200":
-                return
-            if loop.time() > complain_at:
-                LOG.warning("not ready yet", answer=body.decode(errors="replace") or "none")
+            asked.add(asyncio.create_task(self._ask("/readyz")))
+            answered, asked = await asyncio.wait(asked, timeout=_READY_POLL)
+            answers = [task.result() for task in answered]
+            if any(status == b"200" for status, _ in answers):
+                break
+            if answers and loop.time() > complain_at:
+                LOG.warning("not ready yet", answer=answers[-1][1].decode(errors="replace") or "none")
                 complain_at = loop.time() + _READY_PATIENCE
-            await asyncio.sleep(_READY_POLL)
+        for task in asked:
+            task.cancel()
 
     async def _ask(self, path: str) -> tuple[bytes, bytes]:
         """Status and body of our own API's answer; empty when there is none."""

@@ -12,8 +12,8 @@ _INTRODUCTION = """\
 <!-- made by `cloudmanager config docs`: change the options' help texts instead -->
 
 One INI file, read by every process when it starts. `cloudmanager up` writes a short one into its state
-directory; the other commands take `--config FILE`. `cloudmanager config sample` prints a file with every option
-at its default. A `$` in a value is written `$$`.
+directory; the other commands take `--config FILE`. `cloudmanager config sample` prints a file with every
+option at its default. A `$` in a value is written `$$`.
 """
 
 

@@ -1,0 +1,43 @@
+"""`cloudmanager demo`: the seeded fleet."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from .product import Product
+
+
+def test_the_fleet_is_there(demo):
+    nodes = demo.get("/v1/nodes").json()["nodes"]
+
+    assert Counter(node["rack_number"] for node in nodes) == {1: 20, 2: 20, 3: 20}
+    assert Counter(node["power_state"] for node in nodes)["power_on"] > 40
+    assert {node["unit_number"] for node in nodes} == set(range(1, 21))
+    assert demo.get("/v1/nodes/count").json() == {"count": 60}
+    assert len(demo.get("/v1/power-controls").json()["power_controls"]) == 60
+
+
+def test_lab_commands_speak_to_the_simulated_machines(demo):
+    status = json.loads(demo.cli("lab", "status", "--json").stdout)
+    assert len(status["nodes"]) == 60
+    assert "r1n01" in demo.cli("lab", "status").stdout
+
+    fault = demo.cli("lab", "fault", "bmc-r1n01", "lag=0.1", "dead=true")
+    assert json.loads(fault.stdout) == {"lag": 0.1, "dead": True}
+    assert "dead=true" in demo.cli("lab", "status").stdout
+    assert demo.cli("lab", "heal", "bmc-r1n01").returncode == 0
+    assert "dead" not in demo.cli("lab", "status").stdout
+
+    unknown = demo.cli("lab", "fault", "bmc-nowhere", "dead=true")
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
+
+
+def test_a_second_start_finds_the_same_fleet(tmp_path):
+    product = Product(tmp_path / "demo", demo=True)
+    with product:
+        product.post("/v1/nodes", {"node": {"name": "one-more"}})
+        nodes, controls = product.get("/v1/nodes").json(), product.get("/v1/power-controls").json()
+    with product:
+        assert product.get("/v1/nodes").json() == nodes
+        assert product.get("/v1/power-controls").json() == controls
