@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import Histogram
@@ -34,14 +34,16 @@ COMMAND_SECONDS = Histogram(
 )
 
 
-class Outlet(NamedTuple):
-    """A port of a power control."""
+@dataclass(frozen=True)
+class Outlet:
+    """A port of a power control; `title` is the control's, for people."""
 
     control_id: int
     port: str
+    title: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"port {self.port} of power control {self.control_id}"
+        return f"port {self.port} of {self.title or f'power control {self.control_id}'}"
 
 
 class _Control(NamedTuple):

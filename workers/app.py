@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
+from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown
 from kombu import Queue
 
-from cloudmanager.bell import ADVANCE, celery_app
+from cloudmanager.bell import celery_app
 from cloudmanager.flows import FLOWS
 from workers import tasks
 
@@ -31,13 +33,17 @@ def worker_app(config: Config, resident: Resident) -> Celery:
         worker_enable_remote_control=True,
         worker_prefetch_multiplier=16,
     )
-    app.task(name=ADVANCE)(resident.advance)
-    app.task(name=tasks.SWEEP)(lambda: tasks.sweep(resident))
-    app.task(name=tasks.PRUNE)(lambda: tasks.prune(resident))
+    tasks.bind(app, resident)
+    _quiet_about_root()
     setup_logging.connect(_keep_logging, weak=False)
     worker_ready.connect(lambda **_: resident.start(), weak=False)
     worker_shutdown.connect(lambda **_: resident.stop(), weak=False)
     return app
+
+
+def _quiet_about_root() -> None:
+    """Celery warns root of messages that run code; ours are JSON and carry ids."""
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _keep_logging(**_: object) -> None:

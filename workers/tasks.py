@@ -1,4 +1,4 @@
-"""The tasks that beat sends, besides the bell's own `advance`. Each may run twice or never without harm."""
+"""The Celery tasks. Each may run twice, or never, without harm: the flow rows are the truth."""
 
 from __future__ import annotations
 
@@ -6,24 +6,36 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cloudmanager.bell import ADVANCE
 from cloudmanager.flows import FLOWS, store
 from cloudmanager.models import utc_now
 
 if TYPE_CHECKING:
+    from celery import Celery
+
     from workers.resident import Resident
 
 SWEEP = "cloudmanager.sweep"
 PRUNE = "cloudmanager.prune"
 
 
-def sweep(resident: Resident) -> None:
-    """Ring for every flow that is due and that nobody holds."""
-    due = store.due(resident.database, resident.clock.now(), horizon=resident.config.flows.sweep_interval)
-    by_queue = sorted((FLOWS[kind].queue, flow_id) for flow_id, kind in due)
-    for queue, rows in groupby(by_queue, key=lambda row: row[0]):
-        resident.bell.ring([flow_id for _, flow_id in rows], queue)
+def bind(app: Celery, resident: Resident) -> None:
+    """Make the tasks of `app` work on this process's engine."""
 
+    @app.task(name=ADVANCE)
+    def advance(flow_ids: list[str]) -> None:
+        """Advance these flows; answers at once, the engine goes on."""
+        resident.advance(flow_ids)
 
-def prune(resident: Resident) -> None:
-    """Delete tasks that ended long ago."""
-    store.prune(resident.database, utc_now() - timedelta(days=resident.config.flows.keep_days))
+    @app.task(name=SWEEP)
+    def sweep() -> None:
+        """Ring for every flow that is due and that nobody holds."""
+        due = store.due(resident.database, resident.clock.now(), horizon=resident.config.flows.sweep_interval)
+        by_queue = sorted((FLOWS[kind].queue, flow_id) for flow_id, kind in due)
+        for queue, rows in groupby(by_queue, key=lambda row: row[0]):
+            resident.bell.ring([flow_id for _, flow_id in rows], queue)
+
+    @app.task(name=PRUNE)
+    def prune() -> None:
+        """Delete tasks that ended long ago."""
+        store.prune(resident.database, utc_now() - timedelta(days=resident.config.flows.keep_days))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Done:
-    """The step is finished; go on with the next."""
+    """The step is finished; go on with the next. No message: there was nothing to do."""
 
     message: str = ""
 

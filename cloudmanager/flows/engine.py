@@ -15,7 +15,7 @@ import structlog
 from cloudmanager.batch import Batcher
 from cloudmanager.errors import CloudManagerError, DeviceUnreachable, Unavailable
 from cloudmanager.flows import store
-from cloudmanager.flows.base import Fail, Outcome
+from cloudmanager.flows.base import Done, Fail, Outcome
 from cloudmanager.flows.metrics import ENDED, STEP_OUTCOMES
 from cloudmanager.flows.registry import FLOWS
 from cloudmanager.flows.run import Run
@@ -156,6 +156,8 @@ class Engine:
             outcome = await self._attempt(run, state, flow)
         seen = replace(state, memo=run.memo, result=run.result)
         now = self._ports.clock.now()
+        if outcome == Done() and _changed_nothing(run, state) and not _is_last(state, flow):
+            return replace(after(state, flow, Done(), now), attempts=state.attempts)
         if isinstance(outcome, _Nothing):
             options = self._options
             new = after_error(seen, flow, outcome.why, now, tries=options.tries, delay=options.retry_delay)
@@ -221,6 +223,19 @@ class _Nothing:
     """An attempt that came to nothing and may be made again."""
 
     why: str
+
+
+def _changed_nothing(run: Run, state: FlowState) -> bool:
+    """Whether a step had nothing to do: then it need not be saved.
+
+    A worker that dies later runs it again, and the step after it still learns that it may have been begun.
+    """
+    changed = run.writes or run.events or run.memo != state.memo or run.result != state.result
+    return not changed
+
+
+def _is_last(state: FlowState, flow: Flow) -> bool:
+    return state.step + 1 == len(state.steps(flow))
 
 
 def _outcome_word(old: FlowState, new: FlowState) -> str:

@@ -8,6 +8,7 @@ a crash, because they ask for a state; a reset may not: nothing on the device te
 from __future__ import annotations
 
 import asyncio
+from dataclasses import astuple
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,8 @@ async def look(run: Run) -> Outcome:
     if not outlets:
         return Fail(f"node {run.params.get('node_id')} has no power control: assign one first")
     reached, state, silent = await _first_that_answers(run, outlets)
-    run.memo["outlets"] = [reached, *(other for other in outlets if other not in (reached, *silent))]
+    usable = [reached, *(other for other in outlets if other not in (reached, *silent))]
+    run.memo["outlets"] = [astuple(outlet) for outlet in usable]
     run.memo["found"] = state
     passed_over = f"; {', '.join(str(outlet) for outlet in silent)} did not answer" if silent else ""
     return Done(f"{reached} says that it is {_WORDS[state]}{passed_over}")
@@ -173,7 +175,7 @@ async def _send(run: Run, action: Action) -> Outcome:
                 raise
             run.event(str(outlet), "retry", f"{error.message}; trying the next control")
         else:
-            run.memo["outlets"] = outlets[position:]
+            run.memo["outlets"] = run.memo["outlets"][position:]
             run.memo["sent_at"] = run.now()
             return Done(f"{outlet} accepted to switch {action}")
     raise AssertionError  # there is always an outlet
@@ -226,9 +228,10 @@ def _outlet(run: Run) -> Outlet:
 def outlets_of(session: Session, params: dict[str, Any]) -> list[Outlet]:
     """The outlets that serve: the one that was given, or those of the node, the default first."""
     if "control_id" in params:
-        return [Outlet(params["control_id"], params["port"])]
+        title = session.scalar(select(PowerControl.title).where(PowerControl.id == params["control_id"]))
+        return [Outlet(params["control_id"], params["port"], title or "")]
     query = (
-        select(NodeControl.power_control_id, NodeControl.power_control_port)
+        select(NodeControl.power_control_id, NodeControl.power_control_port, PowerControl.title)
         .join(PowerControl)
         .where(NodeControl.node_id == params["node_id"])
         .order_by(NodeControl.is_default.desc(), NodeControl.power_control_id)

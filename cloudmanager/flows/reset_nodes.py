@@ -56,7 +56,7 @@ async def await_resets(run: Run) -> Outcome:
     run.result = {"success": sorted(done), "failed": sorted([*failed, *run.memo["held"]])}
     if not run.result["failed"]:
         return Done(f"{len(done)} nodes restarted")
-    names = ", ".join(str(node_id) for node_id in run.result["failed"])
+    names = ", ".join(await run.read(lambda session: _names(session, run.result["failed"])))
     total = len(run.params["node_ids"])
     return Fail(f"{len(run.result['failed'])} of {total} nodes not restarted: {names}")
 
@@ -71,6 +71,11 @@ def stagger(racks: Sequence[object], *, fleet_rate: float, rack_rate: float) -> 
         in_rack[rack] += 1
         delays.append(max(by_fleet, by_rack))
     return delays
+
+
+def _names(session: Session, node_ids: Sequence[int]) -> list[str]:
+    query = select(Node.id, Node.name).where(Node.id.in_(node_ids)).order_by(Node.id)
+    return [name or f"node {node_id}" for node_id, name in session.execute(query)]
 
 
 def _racks(session: Session, node_ids: Sequence[int]) -> dict[int, tuple[int | None, ...] | None]:

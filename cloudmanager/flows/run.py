@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,7 +55,7 @@ class Run:
         self.params = state.params
         self.attempt = state.attempts
         self.requested_by = state.requested_by
-        self.memo: dict[str, Any] = dict(state.memo)
+        self.memo: dict[str, Any] = deepcopy(state.memo)
         self.result: Any = state.result
         self.ports = ports
         self.events: list[Event] = []

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from cloudmanager.flows import start, store
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.models import FlowEvent, FlowRow, Node, NodeControl, PowerControl
+from cloudmanager.power import Outlet
 
 from .world import FakePower, VirtualClock, WorkerDied, ports
 
@@ -32,9 +33,14 @@ class Cloud:
             node = Node(**columns)
             session.add(node)
             session.flush()
-            for machine in machines:
+            for number, machine in enumerate(machines, start=1):
                 control = PowerControl(
-                    title="bmc", control_type="T", protocol_type="p", host="h", port_number=623, coils_count=1
+                    title=f"bmc{number}",
+                    control_type="T",
+                    protocol_type="p",
+                    host="h",
+                    port_number=623,
+                    coils_count=1,
                 )
                 session.add(control)
                 session.flush()
@@ -50,7 +56,7 @@ class Cloud:
             return node.id
 
     def machine(self, control_id):
-        return self.power.machines[(control_id, "1")]
+        return self.power.machines[Outlet(control_id, "1")]
 
     def start(self, kind, node_id=None, **params):
         with self.database.transaction() as session:

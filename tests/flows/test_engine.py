@@ -170,7 +170,7 @@ async def test_cancel_between_steps_restores(cloud, define):
     async def cancelled_meanwhile(run):
         with cloud.database.transaction() as session:
             cancel(session, run.id)
-        return Done()
+        return Done("done")
 
     define(
         cancelled_meanwhile,
@@ -279,7 +279,7 @@ async def test_many_flows_are_saved_in_few_transactions(cloud, define, monkeypat
         return real(database, saves)
 
     monkeypatch.setattr(store, "save_all", counting)
-    define(step(Done()), step(Done()))
+    define(step(Done("first")), step(Done("second")))
     await cloud.advance(*(cloud.start("test") for _ in range(200)))
     assert sum(batches) == 400
     assert len(batches) <= 20
@@ -359,3 +359,42 @@ def test_prune_deletes_old_ends_only(cloud, define):
         session.query(FlowRow).filter_by(id=fresh).update({"ended_at": utc_now()})
     assert store.prune(cloud.database, utc_now() - timedelta(days=90)) == 1
     assert {row.id for row in cloud.rows(FlowRow)} == {fresh, unfinished}
+
+
+async def test_step_with_nothing_to_do_is_not_saved_yet_its_follower_learns_of_a_death(
+    cloud, define, monkeypatch
+):
+    saves, attempts = [], []
+    real = store.save_all
+    monkeypatch.setattr(
+        store, "save_all", lambda database, batch: saves.extend(batch) or real(database, batch)
+    )
+
+    async def dies_once(run):
+        attempts.append(run.attempt)
+        if len(attempts) == 1:
+            raise WorkerDied
+        return Done("done")
+
+    define(step(Done()), dies_once)
+    flow_id = cloud.start("test")
+    await cloud.advance(flow_id)
+    assert saves == []
+    await cloud.sweep_until_quiet()
+    assert attempts == [1, 2]
+    assert len(saves) == 1
+
+
+async def test_memo_changed_in_its_depth_is_saved(cloud, define):
+    async def first(run):
+        run.memo["moved"] = []
+        return Done("begun")
+
+    async def second(run):
+        run.memo["moved"].append("server")
+        return Done()
+
+    define(first, second, step(WorkerDied()))
+    flow_id = cloud.start("test")
+    await cloud.advance(flow_id)
+    assert cloud.flow(flow_id).memo == {"moved": ["server"]}

@@ -100,7 +100,7 @@ async def test_dead_default_control_is_passed_over_and_said(cloud):
     await cloud.advance(flow_id)
     assert cloud.flow(flow_id).status == "SUCCESS"
     assert cloud.machine(2).commands == [Action.OFF]
-    assert any("power control 1 did not answer" in (event.message or "") for event in cloud.events(flow_id))
+    assert any("port 1 of bmc1 did not answer" in (event.message or "") for event in cloud.events(flow_id))
 
 
 async def test_dead_device_is_tried_again_then_given_up_by_name(cloud):
@@ -108,7 +108,7 @@ async def test_dead_device_is_tried_again_then_given_up_by_name(cloud):
     flow = await run(cloud, "power-on", node)
     assert flow.status == "FAILURE"
     assert "gave up after 3 attempts" in flow.error
-    assert "power control 1 does not answer" in flow.error
+    assert "port 1 of bmc1 does not answer" in flow.error
     assert cloud.rows(Node)[0].power_state is None
 
 
