@@ -3,12 +3,15 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(firstword $(shell command -v python3.11) python3)
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+PORT ?= 9362
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -q --disable-pip-version-check
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
-APT := DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q
 PEERS := openipmi ipmitool freeipmi-tools
+PEER_PROGRAMS := ipmi_sim ipmitool ipmipower
 
 .PHONY: help
 help: ## Show this help
@@ -18,27 +21,31 @@ help: ## Show this help
 install: $(VENV)/.installed ## Put the product into .venv (.venv/bin/cloudmanager)
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(APT) update -q && $(APT) install -qy python3-venv; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "CloudManager needs Python 3.11 or newer: apt install python3, or make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { $(APT) update && $(APT) install -y python3-venv; } \
+	  || { echo "cannot make a virtual environment: install the package python3-venv as root"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q --disable-pip-version-check -e .
+	$(PIP) install -e .
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.installed
-	$(BIN)/pip install -q --disable-pip-version-check 'pip>=25.1'
-	$(BIN)/pip install -q --disable-pip-version-check --group test --group lint
+	$(PIP) install 'pip>=25.1'
+	$(PIP) install --group test --group lint
 	@touch $@
 
 .PHONY: peers
 peers: ## Install the independent programs that tests run against (needs root or sudo)
-	@command -v ipmi_sim ipmitool ipmipower >/dev/null || PATH=$$PATH:/usr/sbin command -v ipmi_sim ipmitool ipmipower >/dev/null \
-	  || { $(APT) update -q && $(APT) install -qy --no-install-recommends $(PEERS); } \
+	@missing=; for program in $(PEER_PROGRAMS); do PATH=$$PATH:/usr/sbin command -v $$program >/dev/null || missing=1; done; \
+	[ -z "$$missing" ] || { $(APT) update && $(APT) install -y --no-install-recommends $(PEERS); } \
 	  || echo "peers: could not install $(PEERS); the tests that need them will be skipped"
 
 .PHONY: demo
-demo: install ## Start the whole product with a simulated data centre on http://127.0.0.1:9362
-	$(BIN)/cloudmanager demo --state-dir .demo
+demo: install ## Start the whole product with a simulated data centre on http://127.0.0.1:9362 (PORT=…)
+	$(BIN)/cloudmanager demo --state-dir .demo --port $(PORT)
 
 .PHONY: test
 test: $(VENV)/.developer peers ## Run all tests
@@ -57,9 +64,10 @@ format: $(VENV)/.developer ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-.PHONY: openapi
-openapi: $(VENV)/.developer ## Renew docs/openapi.json
+.PHONY: docs
+docs: $(VENV)/.developer ## Renew what is generated: docs/openapi.json, docs/configuration.md
 	$(BIN)/cloudmanager openapi > docs/openapi.json
+	$(BIN)/cloudmanager config docs > docs/configuration.md
 
 .PHONY: bench
 bench: $(VENV)/.developer peers ## Measure speed and memory; writes bench/results/*.json
@@ -67,4 +75,4 @@ bench: $(VENV)/.developer peers ## Measure speed and memory; writes bench/result
 
 .PHONY: clean
 clean: ## Remove everything that was installed or made here
-	rm -rf $(VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
