@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.peers.sockets import free_udp_ports
+
 HOST = "127.0.0.1"
 LOGIN = "ADMIN"
 PASSWORD = "secret-of-rack"
@@ -93,7 +95,7 @@ class IpmiSim:
             control = self._directory / "control"
             control.write_text(CONTROL)
             control.chmod(0o755)
-            ports = _free_udp_ports(self._count)
+            ports = free_udp_ports(self._count)
             self.bmcs = [SimulatedBmc(HOST, port, LOGIN, PASSWORD) for port in ports]
             for first in range(0, self._count, self._per_process):
                 self._processes.append(stack.enter_context(self._process(first)))
@@ -131,6 +133,7 @@ class IpmiSim:
 
     def thaw(self, number):
         self._signal(number, signal.SIGCONT)
+        self._await(number)
 
     def restart(self, number):
         """Let the process of this BMC forget all sessions."""
@@ -189,18 +192,24 @@ class IpmiSim:
 
     def _await(self, number):
         process = self._processes[number // self._per_process]
-        end = time.monotonic() + START_TIMEOUT
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect((HOST, self.bmcs[number].port))
-            probe.settimeout(0.1)
-            while time.monotonic() < end and process.poll() is None:
-                with contextlib.suppress(OSError):
-                    probe.send(ARE_YOU_THERE)
-                    probe.recv(1024)
-                    return
-                time.sleep(0.02)
-        log = (self._directory / str(number // self._per_process) / "log").read_text(errors="replace")
-        raise RuntimeError(f"{self._program} does not answer (exit code {process.poll()}): {log}")
+        if not wait_for_bmc(self.bmcs[number].port, process):
+            log = (self._directory / str(number // self._per_process) / "log").read_text(errors="replace")
+            raise RuntimeError(f"{self._program} does not answer (exit code {process.poll()}): {log}")
+
+
+def wait_for_bmc(port, process):
+    """Wait until a BMC of this machine answers, and so has worked off all that was sent to it before."""
+    end = time.monotonic() + START_TIMEOUT
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((HOST, port))
+        probe.settimeout(0.1)
+        while time.monotonic() < end and process.poll() is None:
+            with contextlib.suppress(OSError):
+                probe.send(ARE_YOU_THERE)
+                probe.recv(1024)
+                return True
+            time.sleep(0.02)
+    return False
 
 
 def _address(place):
@@ -214,10 +223,3 @@ def _stop(process):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
-
-def _free_udp_ports(count):
-    with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
-        for each in opened:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in opened]

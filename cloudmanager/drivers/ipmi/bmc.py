@@ -46,6 +46,9 @@ _JITTER: Final = 0.2
 _SENDINGS: Final = 3
 """Sendings without an answer after which a session, or an attempt to open one, counts as lost."""
 
+_KNOCK: Final = 2
+"""Which of the sendings that open a log-on is Get Channel Authentication Capabilities instead."""
+
 _FAREWELLS: Final = 2
 """Sendings of Close Session: the BMC would end a session that nobody uses by itself."""
 
@@ -168,6 +171,11 @@ class Bmc:
         else:
             raise BadPacket("stale")
 
+    def receive_outside_session(self) -> None:
+        """Something in the IPMI 1.5 format came from the BMC: the answer to our knock, if we knocked."""
+        if self._log_on and self._log_on.opening and self._sendings == _KNOCK:
+            self._send_log_on(self._log_on, again=True)
+
     def wake(self, now: float) -> None:
         """Do what is due: end late requests, send again, begin anew, log out."""
         self._end_late_requests(now)
@@ -246,16 +254,20 @@ class Bmc:
 
     def _repeat_log_on(self, log_on: LogOn) -> None:
         log_on.repeated = True
-        if log_on.opening:
-            if self._sendings == 1:
-                # Some BMCs, pyghmi's among them, forget an old session of our address only on seeing this.
-                self._wire.send(self, packets.encode_auth_capabilities_request(OPERATOR))
-        elif self._sendings >= _SENDINGS:
+        if log_on.opening and self._sendings == _KNOCK - 1:
+            # Some BMCs, pyghmi's among them, forget an old session of our address only on seeing this.
+            self._sendings = _KNOCK
+            self._wire.send(self, packets.encode_auth_capabilities_request(OPERATOR))
+            self._wait(_WAITS)
+        elif log_on.opening:
+            self._send_log_on(log_on, again=True)
+        else:
             self._obstacle = "stopped answering during the log-on (some do when the login is unknown)"
-            self._abandon()
-            self._proceed()
-            return
-        self._send_log_on(log_on, again=True)
+            if self._sendings < _SENDINGS:
+                self._send_log_on(log_on, again=True)
+            else:
+                self._abandon()
+                self._proceed()
 
     def _receive_log_on(self, log_on: LogOn, packet: bytes) -> None:
         try:
@@ -268,6 +280,7 @@ class Bmc:
             else:
                 self._log_on, self._session = None, session
                 self._heard_at = self._wire.now()
+                self._obstacle = ""
                 self._proceed()
 
     def _log_on_refused(self, refusal: LogOnRefused) -> None:

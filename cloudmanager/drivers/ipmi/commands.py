@@ -69,7 +69,7 @@ RAISE_PRIVILEGE: Final = Command(
 
 def close_session(bmc_id: bytes) -> Command:
     """§22.19."""
-    return Command("Close Session", _APPLICATION, 0x3C, bmc_id, USER, Repeat.IN_SESSION)
+    return Command("Close Session", _APPLICATION, 0x3C, bmc_id)
 
 
 def power_is_on(chassis_status: bytes) -> bool | None:

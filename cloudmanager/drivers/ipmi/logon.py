@@ -87,6 +87,7 @@ class LogOn:
         self._suite = suite
         self._exchange: KeyExchange | None = None
         self._sik = b""
+        self._distrusted = False
         self.console_id = console_id
         self.repeated = False
         self.packet = packets.encode_open_request(self._tag, OPERATOR, console_id, suite.algorithms)
@@ -114,12 +115,13 @@ class LogOn:
         return None
 
     def farewell(self) -> bytes | None:
-        """A packet that frees what the BMC may hold for this unfinished attempt."""
-        if self._expects is Payload.OPEN_ANSWER:
-            return None
-        if self._expects is Payload.RAKP2:
+        """A packet that frees what the BMC may hold for this unfinished attempt, if there is one.
+
+        None before RAKP 2: a BMC frees half-open sessions by itself, and some die of an unexpected RAKP 3.
+        """
+        if self._distrusted:
             return packets.encode_rakp3(self._tag, _BAD_INTEGRITY, self._bmc_id, b"")
-        return close_packet(self._session())
+        return close_packet(self._session()) if self._sik else None
 
     def _opened(self, rest: bytes) -> None:
         bmc_id, algorithms = packets.decode_open_answer(rest)
@@ -144,6 +146,7 @@ class LogOn:
             guid,
         )
         if not hmac.compare_digest(code, exchange.rakp2_code()):
+            self._distrusted = True
             raise self._refusal(_BAD_INTEGRITY)
         self._exchange, self._sik = exchange, exchange.session_integrity_key()
         self._ask(Payload.RAKP4)

@@ -206,22 +206,29 @@ class Transport:
                         self._unreachable(address, os.strerror(number))
 
     def _unreachable(self, address: Address, words: str) -> None:
-        for bmc in tuple(self._bmcs.get(address, {}).values()):
+        for bmc in self._at(address):
             bmc.unreachable(words)
 
+    def _at(self, address: Address) -> tuple[Bmc, ...]:
+        return tuple(self._bmcs.get(address, {}).values())
+
     def _receive(self, packet: bytes, address: Address) -> None:
-        if len(packet) < HEADER_SIZE or packet[4] != RMCP_PLUS or not packet.startswith(RMCP_HEADER):
-            self.ignored["not_rmcp_plus"] += 1
+        if len(packet) < HEADER_SIZE or not packet.startswith(RMCP_HEADER):
+            self.ignored["not_ipmi"] += 1
+            return
+        if packet[4] != RMCP_PLUS:
+            for bmc in self._at(address):
+                bmc.receive_outside_session()
             return
         setup = packet[5] & PAYLOAD_TYPE in _SETUP_ANSWERS
-        bmc = self._sessions.get(packet[20:24] if setup else packet[6:10])
-        if bmc is None:
+        addressee = self._sessions.get(packet[20:24] if setup else packet[6:10])
+        if addressee is None:
             self.ignored["unknown_session"] += 1
-        elif bmc.address != address:
+        elif addressee.address != address:
             self.ignored["other_address"] += 1
         else:
             try:
-                bmc.receive(packet)
+                addressee.receive(packet)
             except BadPacket as bad:
                 self.ignored[bad.reason] += 1
 
