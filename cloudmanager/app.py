@@ -57,7 +57,7 @@ def create_app(given: Services) -> Flask:
     """The application for a WSGI server."""
     app, api = _routes()
     services.attach(app, given)
-    app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes + 1  # what is cut off shows
     auth.register(app)
     tracing.register(app)
     errors.register(app)

@@ -9,6 +9,7 @@ import orjson
 from flask import abort, request
 from marshmallow import RAISE, Schema, ValidationError
 
+from cloudmanager.api.services import services
 from cloudmanager.errors import InvalidInput, Malformed
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def _unwrap(document: dict[str, Any], wrapper: str) -> dict[str, Any]:
 
 def _read_document() -> dict[str, Any]:
     raw = request.get_data(cache=False)
+    if len(raw) > services().config.api.max_body_bytes:
+        abort(413)  # werkzeug cuts a body without Content-Length instead of refusing it
     if not raw:
         return {}
     _check_type()

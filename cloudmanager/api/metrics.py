@@ -44,7 +44,7 @@ class _FlowCounts(Collector):
         gauge = GaugeMetricFamily("cloudmanager_flows", "Flows in the database.", labels=["status"])
         with services().database.reading() as session:
             counted = select(FlowRow.status, func.count()).group_by(FlowRow.status)
-            counts = dict(session.execute(counted).tuples().all())
+            counts = dict(session.execute(counted).all())
         for status in Status:
             gauge.add_metric([status], counts.get(status, 0))
         yield gauge

@@ -182,7 +182,7 @@ def api(migrated, tmp_path):
     empty, key_file, tokens = migrated
     path = tmp_path / "cloudmanager.db"
     shutil.copy(empty, path)
-    database = Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL", busy_timeout=5)
+    database = Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL", busy_timeout=1)
     services = Services(
         config=load(), database=database, vault=Vault(key_file), bell=FakeBell(), power=FakeProbe()
     )

@@ -43,12 +43,20 @@ TRUE_FOR_NULL = {"neq", "nin"}
 
 
 def fill_nodes(api):
-    image = api.post("/v1/node-images/", {"node_image": {"image_name": "i", "file_data": ""}})["node_image"]["id"]
+    image = api.post("/v1/node-images/", {"node_image": {"image_name": "i", "file_data": ""}})["node_image"][
+        "id"
+    ]
     texts = ("hypervisor_id", "name", "controller_id", "controller_type", "description", "title", "owner")
     numbers = ("dtc_number", "unit_number", "rack_number", "row_number", "cpu_amount", "ram_mb", "hdd_gb")
     rows = [
         {"image_id": image, "node_class_id": 2, "node_type_id": 9, "power_state": "power_on", "condition": 3},
-        {"image_id": 1, "node_class_id": 1, "node_type_id": None, "power_state": "power_off", "active": False},
+        {
+            "image_id": 1,
+            "node_class_id": 1,
+            "node_type_id": None,
+            "power_state": "power_off",
+            "active": False,
+        },
         {"is_reserved": True, "is_controller": True},
     ]
     for number, row in enumerate(rows):
@@ -175,6 +183,8 @@ def test_times(api, value, count):
     assert api.get(f"/v1/power-controls/count?created_at={value.format(now=now)}")["count"] == count
 
 
-@pytest.mark.parametrize("value", ["yesterday", "", "2018-13-01", "0001-01-01T00:00:00%2B14:00", "1e9", "10:00"])
+@pytest.mark.parametrize(
+    "value", ["yesterday", "", "2018-13-01", "0001-01-01T00:00:00%2B14:00", "1e9", "10:00"]
+)
 def test_wrong_times(api, value):
     assert "created_at" in api.get(f"/v1/power-controls/?created_at={value}", 422)["error"]["errors"]

@@ -65,7 +65,9 @@ def test_a_taken_port_names_its_holder(api, board):
     assert api.put(f"{path}{board}", {"power_control_port": 4})["power_control"]["power_control_port"] == "4"
 
 
-@pytest.mark.parametrize("port", ["0", "9", 9, "01", "", "x", "-1", True, None, 1.0, [], "\0", 10**40, "x" * 300])
+@pytest.mark.parametrize(
+    "port", ["0", "9", 9, "01", "", "x", "-1", True, None, 1.0, [], "\0", 10**40, "x" * 300]
+)
 def test_a_port_must_exist(api, board, port):
     node = api.node()["id"]
     body = {"power_control_id": board, "power_control_port": port}
@@ -83,7 +85,9 @@ def test_a_control_is_assigned_once_to_a_node(api, board):
 def test_unknown_controls_and_nodes(api, board):
     node = api.node()["id"]
     body = {"power_control_id": 77, "power_control_port": "1"}
-    assert list(api.post(f"/v1/nodes/{node}/power-controls/", body, 422)["error"]["errors"]) == ["power_control_id"]
+    assert list(api.post(f"/v1/nodes/{node}/power-controls/", body, 422)["error"]["errors"]) == [
+        "power_control_id"
+    ]
     api.post("/v1/nodes/77/power-controls/", {**body, "power_control_id": board}, 404)
     for method in ("GET", "DELETE"):
         assert api.ask(method, f"/v1/nodes/{node}/power-controls/{board}").status_code == 404
@@ -127,7 +131,13 @@ def test_the_probe_gets_the_opened_secrets(api):
     node, control = api.node()["id"], api.control(login="ADMIN", password="S3cret")["id"]
     api.assign(node, control)
     [(kind, settings)] = api.power.asked
-    assert (kind, settings.host, settings.port, settings.login, settings.password) == ("SupermicroRackDevice", "10.35.17.33", 623, "ADMIN", "S3cret")
+    assert (kind, settings.host, settings.port, settings.login, settings.password) == (
+        "SupermicroRackDevice",
+        "10.35.17.33",
+        623,
+        "ADMIN",
+        "S3cret",
+    )
     assert settings.timeout == api.services.config.power.device_timeout
 
 
@@ -135,7 +145,14 @@ def test_a_port_in_use_by_a_task_is_not_taken_away(api, board):
     node = api.node()["id"]
     api.assign(node, board, "1")
     with api.database.transaction() as session:
-        task = start(session, "reset", subject=f"node:{node}", params={"node_id": node}, requested_by=None, request_id=None)
+        task = start(
+            session,
+            "reset",
+            subject=f"node:{node}",
+            params={"node_id": node},
+            requested_by=None,
+            request_id=None,
+        )
     path = f"/v1/nodes/{node}/power-controls/{board}"
     assert api.put(path, {"power_control_port": "2"}, 409)["error"]["task_id"] == task
     assert api.delete(path, 409)["error"]["task_id"] == task

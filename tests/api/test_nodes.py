@@ -12,7 +12,12 @@ def test_defaults(api):
     assert node["node_type"] == {"id": 1, "name": ""}
     assert node["image"] == {"id": 1, "name": "default"}
     assert node["ip_addresses"] == ["10.35.22.11"]
-    assert (node["active"], node["condition"], node["is_reserved"], node["is_controller"]) == (True, 0, False, False)
+    assert (node["active"], node["condition"], node["is_reserved"], node["is_controller"]) == (
+        True,
+        0,
+        False,
+        False,
+    )
     assert (node["power_state"], node["power_state_checked_at"], node["owner"]) == (None, None, None)
     assert node["node_controls"] == []
 
@@ -89,7 +94,9 @@ def test_mac_addresses_are_normalised(api, given, kept):
     assert api.node(mac_address=given)["mac_address"] == kept
 
 
-@pytest.mark.parametrize("given", ["aa:bb:cc:dd:ee", "aa:bb:cc:dd:ee:gg", "aa:bb:cc:dd:ee:ff,", ",", "x" * 3000, 7, ["aa"]])
+@pytest.mark.parametrize(
+    "given", ["aa:bb:cc:dd:ee", "aa:bb:cc:dd:ee:gg", "aa:bb:cc:dd:ee:ff,", ",", "x" * 3000, 7, ["aa"]]
+)
 def test_wrong_mac_addresses(api, given):
     assert "mac_address" in api.post("/v1/nodes/", {"node": {"mac_address": given}}, 422)["error"]["errors"]
 
@@ -103,14 +110,19 @@ def test_ip_addresses(api):
     api.post("/v1/nodes/", {"node": {"ip_addresses": "10.0.0.1"}}, 422)
 
 
-@pytest.mark.parametrize(("given", "kept"), [(17, "17"), ("UU", "UU"), ("017", "017"), (None, None), (10**40, str(10**40))])
+@pytest.mark.parametrize(
+    ("given", "kept"), [(17, "17"), ("UU", "UU"), ("017", "017"), (None, None), (10**40, str(10**40))]
+)
 def test_an_inventory_code_is_text(api, given, kept):
     assert api.node(inventory_code=given)["inventory_code"] == kept
 
 
 @pytest.mark.parametrize("given", [True, 1.5, 10**300, [], "\0", "x" * 256])
 def test_wrong_inventory_codes(api, given):
-    assert "inventory_code" in api.post("/v1/nodes/", {"node": {"inventory_code": given}}, 422)["error"]["errors"]
+    assert (
+        "inventory_code"
+        in api.post("/v1/nodes/", {"node": {"inventory_code": given}}, 422)["error"]["errors"]
+    )
 
 
 def test_metadata_is_answered_as_it_was_given(api):
@@ -121,7 +133,10 @@ def test_metadata_is_answered_as_it_was_given(api):
     assert api.put(f"/v1/nodes/{node['id']}", {"node": {"metadata": None}})["node"]["metadata"] is None
 
 
-@pytest.mark.parametrize("given", ["x", [], {"a": {}}, {"a": []}, {"a": "\0"}, {"\0": "a"}, {"a": 10**30}, {str(n): 1 for n in range(101)}])
+@pytest.mark.parametrize(
+    "given",
+    ["x", [], {"a": {}}, {"a": []}, {"a": "\0"}, {"\0": "a"}, {"a": 10**30}, {str(n): 1 for n in range(101)}],
+)
 def test_wrong_metadata(api, given):
     api.post("/v1/nodes/", {"node": {"metadata": given}}, 422)
 
@@ -154,7 +169,14 @@ def test_spellings_of_one_unicode_name_are_one(api):
 def test_a_node_that_a_task_works_on_stays(api):
     node = api.node()
     with api.database.transaction() as session:
-        task = start(session, "reset", subject=f"node:{node['id']}", params={"node_id": node["id"]}, requested_by=None, request_id=None)
+        task = start(
+            session,
+            "reset",
+            subject=f"node:{node['id']}",
+            params={"node_id": node["id"]},
+            requested_by=None,
+            request_id=None,
+        )
     error = api.delete(f"/v1/nodes/{node['id']}", 409)["error"]
     assert error["task_id"] == task
     assert task in error["message"]
@@ -189,7 +211,9 @@ def test_reserve(api):
 
 
 def test_assign_image(api):
-    image = api.post("/v1/node-images/", {"node_image": {"image_name": "i", "file_data": ""}})["node_image"]["id"]
+    image = api.post("/v1/node-images/", {"node_image": {"image_name": "i", "file_data": ""}})["node_image"][
+        "id"
+    ]
     path = f"/v1/nodes/{api.node()['id']}"
     api.post(f"{path}/actions/assign-image", {"image_id": image}, 204)
     assert api.get(path)["node"]["image"] == {"id": image, "name": "i"}

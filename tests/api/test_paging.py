@@ -15,11 +15,33 @@ def fleet(api):
     """Nodes over several chunks: every third without control, every fifth with two, names in another order."""
     count = 2 * CHUNK + 60
     with api.database.transaction() as session:
-        session.execute(insert(Node), [{"id": n, "name": f"n{n * 7919 % 10007:05}", "rack_number": n % 5 + 1} for n in range(1, count + 1)])
-        fields = {"control_type": "ET7067", "protocol_type": "modbus", "host": "h", "port_number": 1, "coils_count": 8}
-        session.execute(insert(PowerControl), [{"id": n, "title": f"c{n}", **fields} for n in range(1, count + 1)])
-        assigned = [(n, n, "1") for n in range(1, count + 1) if n % 3] + [(n, n - 1, "2") for n in range(5, count + 1, 5)]
-        session.execute(insert(NodeControl), [{"node_id": n, "power_control_id": c, "power_control_port": p, "is_default": p == "1"} for n, c, p in assigned])
+        session.execute(
+            insert(Node),
+            [
+                {"id": n, "name": f"n{n * 7919 % 10007:05}", "rack_number": n % 5 + 1}
+                for n in range(1, count + 1)
+            ],
+        )
+        fields = {
+            "control_type": "ET7067",
+            "protocol_type": "modbus",
+            "host": "h",
+            "port_number": 1,
+            "coils_count": 8,
+        }
+        session.execute(
+            insert(PowerControl), [{"id": n, "title": f"c{n}", **fields} for n in range(1, count + 1)]
+        )
+        assigned = [(n, n, "1") for n in range(1, count + 1) if n % 3] + [
+            (n, n - 1, "2") for n in range(5, count + 1, 5)
+        ]
+        session.execute(
+            insert(NodeControl),
+            [
+                {"node_id": n, "power_control_id": c, "power_control_port": p, "is_default": p == "1"}
+                for n, c, p in assigned
+            ],
+        )
     api.expected = {n: sorted(c for node, c, _ in assigned if node == n) for n in range(1, count + 1)}
     return api
 
@@ -32,7 +54,17 @@ def assert_controls_are_right(api, nodes):
 
 @pytest.mark.parametrize(
     "query",
-    ["", "sort=name", "sort=-name", "sort=-id", "sort=rack_number", "rack_number=2&sort=-rack_number", "limit=300&offset=200", "offset=500", "sort=name&limit=7&offset=3"],
+    [
+        "",
+        "sort=name",
+        "sort=-name",
+        "sort=-id",
+        "sort=rack_number",
+        "rack_number=2&sort=-rack_number",
+        "limit=300&offset=200",
+        "offset=500",
+        "sort=name&limit=7&offset=3",
+    ],
 )
 def test_nested_lists_stay_with_their_objects(fleet, query):
     nodes = fleet.get(f"/v1/nodes/?{query}")["nodes"]
@@ -70,7 +102,9 @@ def test_a_list_that_is_not_read_to_its_end_gives_its_connection_back(fleet):
     assert fleet.database.engine.pool.checkedout() == before
 
 
-@pytest.mark.parametrize("query", ["limit=100", "limit=64&sort=-name&rack_number=2&rack_number=neq:3", "limit=300&offset=10"])
+@pytest.mark.parametrize(
+    "query", ["limit=100", "limit=64&sort=-name&rack_number=2&rack_number=neq:3", "limit=300&offset=10"]
+)
 def test_links_lead_through_the_whole_list(fleet, query):
     whole = re.sub("limit=[0-9]+", "", query)
     path, found = f"/v1/nodes/?{query}", []
@@ -85,7 +119,14 @@ def test_links_lead_through_the_whole_list(fleet, query):
 def test_no_link_at_the_end(api):
     for number in range(4):
         api.node(name=f"n{number}")
-    for query, linked in (("limit=4", False), ("limit=3", True), ("limit=0", False), ("offset=2&limit=2", False), ("offset=9&limit=2", False), ("", False)):
+    for query, linked in (
+        ("limit=4", False),
+        ("limit=3", True),
+        ("limit=0", False),
+        ("offset=2&limit=2", False),
+        ("offset=9&limit=2", False),
+        ("", False),
+    ):
         assert ("Link" in api.ask("GET", f"/v1/nodes/?{query}").headers) is linked, query
 
 
@@ -99,7 +140,18 @@ def test_the_configuration_caps_the_limit(api):
     assert len(api.get("/v1/nodes/")["nodes"]) == 4
 
 
-@pytest.mark.parametrize(("query", "ids"), [("limit=0", []), ("limit=2", [1, 2]), ("offset=3", [4]), ("offset=99", []), ("sort=-id&limit=1", [4]), ("sort=name", [3, 1, 4, 2]), ("sort=-name", [2, 4, 1, 3])])
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("limit=0", []),
+        ("limit=2", [1, 2]),
+        ("offset=3", [4]),
+        ("offset=99", []),
+        ("sort=-id&limit=1", [4]),
+        ("sort=name", [3, 1, 4, 2]),
+        ("sort=-name", [2, 4, 1, 3]),
+    ],
+)
 def test_windows(api, query, ids):
     for name in ("b", "d", "a", "c"):
         api.node(name=name)

@@ -72,7 +72,19 @@ def test_secrets_stay_unless_they_are_given(api):
 
 def test_no_secret_in_the_log_of_an_internal_error(api, monkeypatch, capsys, caplog):
     monkeypatch.setattr(api.services.vault.__class__, "seal", lambda self, secret: 1 / 0)
-    error = api.post("/v1/power-controls/", {"power_control": {"control_type": "SupermicroRackDevice", "protocol_type": "ipmi", "host": "h", "port_number": 1, "password": SECRET}}, 500)["error"]
+    error = api.post(
+        "/v1/power-controls/",
+        {
+            "power_control": {
+                "control_type": "SupermicroRackDevice",
+                "protocol_type": "ipmi",
+                "host": "h",
+                "port_number": 1,
+                "password": SECRET,
+            }
+        },
+        500,
+    )["error"]
     logged = capsys.readouterr().out + caplog.text
     assert "ZeroDivisionError" in logged
     assert SECRET not in logged
@@ -80,8 +92,16 @@ def test_no_secret_in_the_log_of_an_internal_error(api, monkeypatch, capsys, cap
 
 
 def test_an_ssh_key_only_where_it_is_used(api):
-    body = {"control_type": "SupermicroRackDevice", "protocol_type": "ipmi", "host": "h", "port_number": 1, "ssh_key": KEY}
-    assert list(api.post("/v1/power-controls/", {"power_control": body}, 422)["error"]["errors"]) == ["ssh_key"]
+    body = {
+        "control_type": "SupermicroRackDevice",
+        "protocol_type": "ipmi",
+        "host": "h",
+        "port_number": 1,
+        "ssh_key": KEY,
+    }
+    assert list(api.post("/v1/power-controls/", {"power_control": body}, 422)["error"]["errors"]) == [
+        "ssh_key"
+    ]
 
 
 @pytest.mark.parametrize(("given", "kept"), [(623, 623), ("623", 623), ("00080", 80)])
@@ -92,7 +112,9 @@ def test_a_port_number_is_a_number_or_digits(api, given, kept):
 @pytest.mark.parametrize("given", [0, -1, 65536, "0", "6 23", "٣", "999999", True, 1.0, None, [], 10**30])
 def test_wrong_port_numbers(api, given):
     path = f"/v1/power-controls/{api.control()['id']}"
-    assert list(api.put(path, {"power_control": {"port_number": given}}, 422)["error"]["errors"]) == ["port_number"]
+    assert list(api.put(path, {"power_control": {"port_number": given}}, 422)["error"]["errors"]) == [
+        "port_number"
+    ]
 
 
 @pytest.mark.parametrize("host", ["bmc-1.example.org", "10.0.0.1", "2001:db8::1", "bmc_1", "a"])
@@ -100,7 +122,9 @@ def test_hosts(api, host):
     assert api.control(host=host)["host"] == host
 
 
-@pytest.mark.parametrize("host", ["", " ", "a b", "-a", "http://a", "a@b", "a:1", "[::1]", "x" * 300, "a\0", "ä.org", None, 5])
+@pytest.mark.parametrize(
+    "host", ["", " ", "a b", "-a", "http://a", "a@b", "a:1", "[::1]", "x" * 300, "a\0", "ä.org", None, 5]
+)
 def test_wrong_hosts(api, host):
     path = f"/v1/power-controls/{api.control()['id']}"
     assert list(api.put(path, {"power_control": {"host": host}}, 422)["error"]["errors"]) == ["host"]
@@ -156,11 +180,21 @@ def test_a_dead_device_is_stored(api):
     assert api.power.asked == []
 
 
-@pytest.mark.parametrize(("error", "status"), [(DeviceRefused("bad password"), 502), (DeviceUnreachable("no answer"), 504)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(DeviceRefused("bad password"), 502), (DeviceUnreachable("no answer"), 504)]
+)
 def test_verify_stores_nothing_when_the_device_fails(api, error, status):
     made = api.control(title="before", password="old")
     api.power.error = error
-    body = {"power_control": {"control_type": "SupermicroRackDevice", "protocol_type": "ipmi", "host": "10.0.0.1", "port_number": 623, "password": "new"}}
+    body = {
+        "power_control": {
+            "control_type": "SupermicroRackDevice",
+            "protocol_type": "ipmi",
+            "host": "10.0.0.1",
+            "port_number": 623,
+            "password": "new",
+        }
+    }
     assert api.post("/v1/power-controls/?verify=true", body, status)["error"]["message"] == error.message
     assert api.get("/v1/power-controls/count")["count"] == 1
     path = f"/v1/power-controls/{made['id']}"
@@ -171,7 +205,14 @@ def test_verify_stores_nothing_when_the_device_fails(api, error, status):
 
 
 def test_verify_stores_when_the_device_answers(api):
-    body = {"power_control": {"control_type": "SupermicroRackDevice", "protocol_type": "ipmi", "host": "h", "port_number": 1}}
+    body = {
+        "power_control": {
+            "control_type": "SupermicroRackDevice",
+            "protocol_type": "ipmi",
+            "host": "h",
+            "port_number": 1,
+        }
+    }
     api.post("/v1/power-controls/?verify=true", body)
     assert api.power.asked[0][0] == "SupermicroRackDevice"
     for value in ("maybe", "", "true&verify=true"):

@@ -154,7 +154,9 @@ def test_delete(api, case):
 @pytest.mark.parametrize("unknown", ["0", "99999", str(2**31), str(HUGE), "007777"])
 def test_unknown_ids_are_404(api, case, unknown):
     for method in ("GET", "DELETE", *(["PUT"] if case.change else [])):
-        response = api.ask(method, f"{case.path}{unknown}", {case.noun: case.change} if method == "PUT" else None)
+        response = api.ask(
+            method, f"{case.path}{unknown}", {case.noun: case.change} if method == "PUT" else None
+        )
         assert response.status_code == 404, (method, response.text)
         assert response.get_json()["error"]["code"] == 404
 
@@ -280,8 +282,12 @@ def test_a_type_is_found_only_in_its_class(api):
 
 
 def test_what_nodes_use_stays_and_they_are_named(api):
-    image = api.post("/v1/node-images/", {"node_image": {"image_name": "mine", "file_data": ""}})["node_image"]
-    made = api.post("/v1/node-classes/", {"node_class": {"name": "mine", "node_types": ["one"]}})["node_class"]
+    image = api.post("/v1/node-images/", {"node_image": {"image_name": "mine", "file_data": ""}})[
+        "node_image"
+    ]
+    made = api.post("/v1/node-classes/", {"node_class": {"name": "mine", "node_types": ["one"]}})[
+        "node_class"
+    ]
     kind = made["node_types"][0]
     node = api.node(name="user", image_id=image["id"], node_class_id=made["id"], node_type_id=kind["id"])
     paths = [
@@ -309,7 +315,9 @@ def test_the_default_class_stays(api):
 
 
 def test_types_given_with_a_class_are_the_whole_set(api):
-    made = api.post("/v1/node-classes/", {"node_class": {"name": "c", "node_types": ["a", "b"]}})["node_class"]
+    made = api.post("/v1/node-classes/", {"node_class": {"name": "c", "node_types": ["a", "b"]}})[
+        "node_class"
+    ]
     body = {"node_class": {"node_types": ["b", "c"]}}
     after = api.put(f"/v1/node-classes/{made['id']}", body)["node_class"]["node_types"]
     assert [kind["name"] for kind in after] == ["b", "c"]
