@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
+from pathlib import Path
 
-from .product import Product
+from .product import Product, wait_until
 
 
 def test_the_fleet_is_there(demo):
@@ -41,3 +43,20 @@ def test_a_second_start_finds_the_same_fleet(tmp_path):
     with product:
         assert product.get("/v1/nodes").json() == nodes
         assert product.get("/v1/power-controls").json() == controls
+
+
+def test_the_calls_of_the_readme_work_when_pasted(demo):
+    readme = Path(__file__).parents[2] / "README.md"
+    section = readme.read_text().partition("## The main job")[2]
+    script = section.partition("```bash\n")[2].partition("```")[0]
+    script = script.replace("http://127.0.0.1:9362", demo.url).replace(".demo", str(demo.state_dir))
+
+    assert script.count("curl ") == 5
+    result = subprocess.run(
+        ["bash", "-eu", "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert '"name":"r1n01.demo.local"' in result.stdout
+    assert '"name":"power-off"' in result.stdout
+    assert "HTTP/1.1 202" in result.stdout
+    assert '"success":[2,3,4],"failed":[]' in result.stdout
+    wait_until(lambda: demo.get("/v1/nodes/1").json()["node"]["power_state"] == "power_on", within=20)

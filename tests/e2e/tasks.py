@@ -1,0 +1,26 @@
+"""Following tasks, as an operator's automation does."""
+
+from __future__ import annotations
+
+from .product import wait_until
+
+QUICK = {
+    "flows": {"lease": 3, "sweep_interval": 0.5, "retry_delay": 0.2},
+    "power": {"confirm_interval": 0.1, "device_timeout": 1.5},
+}
+
+
+def task_of(answer):
+    return answer.headers["Location"].rsplit("/", 1)[1]
+
+
+def ended(product, task_id, within=30.0):
+    """The task, once it has ended."""
+    seen = {}
+
+    def has_ended():
+        seen.update(product.get(f"/v1/tasks/{task_id}").json())
+        return seen["status"] in ("SUCCESS", "FAILURE", "REVOKED")
+
+    wait_until(has_ended, within=within, why=lambda: f"{seen}\n{product.log_end()}")
+    return seen
