@@ -15,7 +15,7 @@ import structlog
 from cloudmanager.batch import Batcher
 from cloudmanager.errors import CloudManagerError, DeviceUnreachable, Unavailable
 from cloudmanager.flows import store
-from cloudmanager.flows.base import Done, Fail, Outcome
+from cloudmanager.flows.base import Done, Fail, Outcome, Wait
 from cloudmanager.flows.metrics import ENDED, STEP_OUTCOMES
 from cloudmanager.flows.registry import FLOWS
 from cloudmanager.flows.run import Run
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from cloudmanager.flows.state import FlowState
 
 log = structlog.get_logger(__name__)
+
+_HEAR_EVERY = 2.0
+"""Seconds after which even a wait that says nothing new is saved, because a save tells of a cancel."""
 
 _STEP_SHARE = 0.8
 """The part of a lease that one step may take: the rest is for saving it."""
@@ -156,14 +159,26 @@ class Engine:
             outcome = await self._attempt(run, state, flow)
         seen = replace(state, memo=run.memo, result=run.result)
         now = self._ports.clock.now()
-        if outcome == Done() and _changed_nothing(run, state) and not _is_last(state, flow):
-            return replace(after(state, flow, Done(), now), attempts=state.attempts)
+        if _changed_nothing(run, state):
+            if outcome == Done() and not _is_last(state, flow):
+                return replace(after(state, flow, Done(), now), attempts=state.attempts)
+            if (
+                isinstance(outcome, Wait)
+                and outcome.why == state.message
+                and self._may_go_unsaved(state, outcome)
+            ):
+                return replace(state, wake_at=now + outcome.seconds)
         if isinstance(outcome, _Nothing):
             options = self._options
             new = after_error(seen, flow, outcome.why, now, tries=options.tries, delay=options.retry_delay)
         else:
             new = after(seen, flow, outcome, now)
         return await self._save(state, new, flow, run)
+
+    def _may_go_unsaved(self, state: FlowState, wait: Wait) -> bool:
+        """Whether the lease outlasts this wait, and it is not yet time to hear of a cancel."""
+        wakes_at = self._ports.clock.now() + wait.seconds
+        return wakes_at - state.saved_at < min(_HEAR_EVERY, self._options.lease / 2) and not self._stopping
 
     def _overdue(self, state: FlowState) -> str | None:
         if state.deadline is None or state.undoing_to or self._ports.clock.now() < state.deadline:
@@ -215,7 +230,7 @@ class Engine:
             log.warning("lease lost; another worker has taken this flow over")
             return None
         _tell(old, new, flow)
-        return saved if goes_on or saved.ended else None
+        return replace(saved, saved_at=self._ports.clock.now()) if goes_on or saved.ended else None
 
 
 @dataclass(frozen=True)

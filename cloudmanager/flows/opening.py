@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import fields
 from time import time as _now
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from sqlalchemy import or_, select, update
 from cloudmanager.db import insert_or_ignore
 from cloudmanager.errors import Busy, Conflict, NotFound
 from cloudmanager.flows.registry import FLOWS
-from cloudmanager.flows.state import FlowState
+from cloudmanager.flows.state import COLUMNS, FlowState
 from cloudmanager.models import FlowRow, Status, utc_now
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-STATE_COLUMNS = [getattr(FlowRow, field.name) for field in fields(FlowState)]
-"""The columns that make a `FlowState`, in no particular order."""
+STATE_COLUMNS = [getattr(FlowRow, name) for name in COLUMNS]
+"""What to ask of the database for a `FlowState`."""
 
 
 def start(

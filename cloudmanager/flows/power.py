@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloudmanager.flows.state import FlowState
 
 QUEUE = "power"
+_QUICKEST_LOOK = 0.05
 _WORDS = {PowerState.ON: "on", PowerState.OFF: "off", PowerState.UNKNOWN: "in an unknown state"}
 
 
@@ -71,13 +72,15 @@ async def wait_for_shutdown(run: Run) -> Outcome:
     pressed_at = run.memo.get("pressed_at")
     if pressed_at is None:
         return Done()
-    if await _observe(run) == PowerState.OFF:
+    outlet = _outlet(run)
+    if await run.ports.power.read(outlet) == PowerState.OFF:
+        _record(run, outlet, PowerState.OFF)
         run.memo["found"] = PowerState.OFF
         return Done("the operating system has shut down")
     grace = run.ports.options.soft_off_grace
     if run.now() - pressed_at >= grace:
         return Done(f"still not off after {grace:g} s; power will be cut")
-    return Wait(run.ports.options.confirm_interval, "waiting for the operating system to shut down")
+    return Wait(_pause(run, pressed_at), "waiting for the operating system to shut down")
 
 
 async def cut_power(run: Run) -> Outcome:
@@ -197,25 +200,33 @@ async def _apply_once(run: Run, outlet: Outlet, action: Action) -> str | None:
 
 async def _confirm(run: Run, wanted: PowerState) -> Outcome:
     outlet = _outlet(run)
-    state = await _observe(run)
+    state = await run.ports.power.read(outlet)
     if state == wanted:
+        _record(run, outlet, state)
         return Done(f"{outlet} says that it is {_WORDS[wanted]}")
     options = run.ports.options
     waited = run.now() - run.memo.setdefault("sent_at", run.now())
     if waited >= options.confirm_timeout:
+        _record(run, outlet, state)
         return Fail(f"{outlet} still says {_WORDS[state]} {waited:.0f} s after it accepted the command")
-    return Wait(options.confirm_interval, f"waiting for {outlet} to say {_WORDS[wanted]}")
-
-
-async def _observe(run: Run) -> PowerState:
-    return await _read(run, _outlet(run))
+    return Wait(_pause(run, run.memo["sent_at"]), f"waiting for {outlet} to say {_WORDS[wanted]}")
 
 
 async def _read(run: Run, outlet: Outlet) -> PowerState:
     """Read the outlet and record what was seen."""
     state = await run.ports.power.read(outlet)
-    run.write(lambda session: record(session, outlet, run.params.get("node_id"), state))
+    _record(run, outlet, state)
     return state
+
+
+def _record(run: Run, outlet: Outlet, state: PowerState) -> None:
+    run.write(lambda session: record(session, outlet, run.params.get("node_id"), state))
+
+
+def _pause(run: Run, since: float) -> float:
+    """Seconds until the next look: often at first, because most devices are quick, then more seldom."""
+    most: float = run.ports.options.confirm_interval
+    return min(most, max(_QUICKEST_LOOK, (run.now() - since) / 4))
 
 
 def _outlet(run: Run) -> Outlet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.flows.base import Done, Fail, Wait
@@ -39,6 +39,7 @@ class FlowState:
     cancel_requested: bool
     requested_by: str | None
     request_id: str | None
+    saved_at: float = field(default=0.0, metadata={"column": False})
 
     @property
     def ended(self) -> bool:
@@ -48,6 +49,10 @@ class FlowState:
     def steps(self, flow: Flow) -> tuple[Step, ...]:
         """The steps of the direction in which the flow goes."""
         return flow.undo if self.undoing_to else flow.steps
+
+
+COLUMNS = [each.name for each in fields(FlowState) if each.metadata.get("column", True)]
+"""The columns that make a `FlowState`."""
 
 
 def after(state: FlowState, flow: Flow, outcome: Outcome, now: float) -> FlowState:

@@ -7,7 +7,7 @@ a worker that slept too long cannot overwrite newer work.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, delete, insert, select, update
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from cloudmanager.db import is_passing
 from cloudmanager.flows.opening import STATE_COLUMNS
 from cloudmanager.flows.registry import FLOWS
-from cloudmanager.flows.state import FlowState
+from cloudmanager.flows.state import COLUMNS, FlowState
 from cloudmanager.models import FlowEvent, FlowRow, Status, utc_now
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
     from cloudmanager.db import Database
 
-_SAVED = [
-    field.name for field in fields(FlowState) if field.name not in ("id", "lease_number", "cancel_requested")
-]
+_SAVED = [name for name in COLUMNS if name not in ("id", "lease_number", "cancel_requested")]
 _SAVE_PATIENCE = 5
 """How often a save is tried while the database is away; the pauses add up to some six seconds."""
 
@@ -155,4 +153,4 @@ def _save(session: Session, save: Save) -> FlowState | None:
         change(session)
     if state.ended and (finish := FLOWS[state.kind].finish):
         finish(session, state)
-    return FlowState(**{**vars(state), "cancel_requested": cancel_requested})
+    return replace(state, cancel_requested=cancel_requested)
