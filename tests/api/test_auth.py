@@ -21,7 +21,7 @@ OPERATIONS = [
 PUBLIC = {"/healthz", "/readyz"}
 
 
-@pytest.mark.parametrize(("method", "path", "role"), OPERATIONS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("method", "path", "role"), OPERATIONS, ids=str)
 def test_every_operation_takes_its_role_and_no_lesser(api, method, path, role):
     path = re.sub("{task_id}", "00000000-0000-0000-0000-000000000000", path)
     path = re.sub("{[a-z_]+}", "77", path)

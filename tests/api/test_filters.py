@@ -60,9 +60,9 @@ def fill_nodes(api):
         {"is_reserved": True, "is_controller": True},
     ]
     for number, row in enumerate(rows):
-        row |= {name: f"{name} {'ABÄ'[number]}" for name in texts} | dict.fromkeys(numbers, 10 + number)
-        row |= {"inventory_code": f"{number}7", "mac_address": f"aa:bb:cc:dd:ee:0{number}"}
-        api.node(**row)
+        values = {name: f"{name} {'ABÄ'[number]}" for name in texts} | dict.fromkeys(numbers, 10 + number)
+        values |= {"inventory_code": f"{number}7", "mac_address": f"aa:bb:cc:dd:ee:0{number}"}
+        api.node(**row, **values)
     api.node()
 
 

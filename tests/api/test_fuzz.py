@@ -59,7 +59,7 @@ def check(response):
         assert word not in response.text
 
 
-@pytest.mark.parametrize(("method", "path", "wrapper"), TARGETS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("method", "path", "wrapper"), TARGETS, ids=str)
 def test_bodies(target, method, path, wrapper):
     @calm
     @given(bodies, st.sampled_from([wrapper, wrapper, wrapper, *WRAPPERS, None]))
