@@ -154,7 +154,8 @@ class LogOn:
 
     def _confirmed(self, rest: bytes) -> Session:
         if self._exchange is None or not hmac.compare_digest(rest, self._exchange.rakp4_code(self._sik)):
-            raise self._refusal(_BAD_INTEGRITY)
+            why = Why.AGAIN if self.repeated else Why.REFUSED
+            raise LogOnRefused(why, "knows the password but has another session key: clear its BMC key (Kg)")
         return self._session()
 
     def _session(self) -> Session:
