@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, or_
+from sqlalchemy import String, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -74,7 +74,7 @@ class Filter:
         if name == "null":
             made = column.is_(None) if boolean_value(operand) else column.is_not(None)
         elif name == "like":
-            made = casefold(column).like(_pattern(operand), escape="\\")
+            made = casefold(column).like(casefold(literal(_pattern(operand))), escape="\\")
         elif name in ("in", "nin"):
             values = [self.parse(part) for part in operand.split(",")]
             made = column.in_(values) if name == "in" else or_(column.not_in(values), column.is_(None))
@@ -134,4 +134,4 @@ def _moment(value: str) -> datetime:
 def _pattern(value: str) -> str:
     if (len(value) - len(value.rstrip("\\"))) % 2:
         raise ValueError(r"ends in a single \: write \\ for the character itself")
-    return text_value(value).casefold()
+    return text_value(value)
