@@ -151,7 +151,7 @@ class _Lines(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in filter(bytes.strip, lines):
             self._show(line)
         if len(self._rest) > LONGEST_LINE:
             self._show(self._rest)

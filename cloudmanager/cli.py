@@ -58,13 +58,15 @@ def api(
     """Run the REST API alone, against the configured database and broker."""
     import socket
 
-    from cloudmanager import listener, logs
+    from cloudmanager import listener, logs, metrics_directory
 
     asked = {("api", "host"): host, ("api", "port"): port}
     config = load(config_file, state_dir, {name: value for name, value in asked.items() if value is not None})
     bound = socket.socket(fileno=listen_fd) if listen_fd else listener.bind(config.api.host, config.api.port)
     logs.set_up(config, "api")
-    from cloudmanager.server import serve
+    if config.api.processes > 1:
+        metrics_directory.provide()
+    from cloudmanager.server import serve  # imports prometheus_client, which looks for that directory
 
     serve(config, bound)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import uuid
@@ -17,8 +16,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.http import errors as refusals
 from gunicorn.workers.gthread import ThreadWorker
+from prometheus_client.multiprocess import mark_process_dead
 
-from cloudmanager import schema
+from cloudmanager import metrics_directory, schema
 from cloudmanager.api.services import Services
 from cloudmanager.app import create_app
 from cloudmanager.bell import Bell
@@ -37,7 +37,6 @@ LOG = structlog.get_logger(__name__)
 GRACE = 20  # seconds for running requests when the server stops
 CLIENT_TIMEOUT = 10.0  # seconds that a client may be silent in the middle of its request
 MAX_REQUEST_LINE = 8190  # bytes, the most that gunicorn takes; the application refuses a little less
-METRICS = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client finds the processes' numbers
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (refusals.InvalidResponseHeader, HTTPStatus.INTERNAL_SERVER_ERROR),
@@ -57,7 +56,10 @@ _LONGEST_REASON = 200
 
 def serve(config: Config, listener: socket.socket) -> None:
     """Serve the API until SIGTERM; then let running requests end."""
-    schema.check(Database.from_config(config))
+    Vault(Path(config.secrets.key_file))  # what is wrong is better said here than in each process
+    database = Database.from_config(config)
+    schema.check(database)
+    database.close()  # a connection must not be shared with the processes that are forked
     _Server(config, listener).run()
 
 
@@ -111,9 +113,7 @@ def _after_fork(_arbiter: Any, worker: Any) -> None:
 
 
 def _after_exit(_arbiter: Any, worker: Any) -> None:
-    if METRICS in os.environ:
-        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - reads the variable
-
+    if metrics_directory.is_shared():
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 

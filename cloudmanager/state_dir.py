@@ -70,7 +70,6 @@ class StateDirectory:
 
     def create_files(self) -> None:
         """Write the key and the configuration of the first start; files that exist stay as they are."""
-        self.metrics_directory.mkdir(exist_ok=True)
         create_key_file(self.key_file)
         if not self.config_file.exists():
             values = {

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import shutil
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
 import structlog
 from sqlalchemy import delete
 
-from cloudmanager import __version__, children, listener, logs, schema
+from cloudmanager import __version__, children, listener, logs, metrics_directory, schema
 from cloudmanager import config as configuration
 from cloudmanager.children import Child, Program
 from cloudmanager.db import Database
 from cloudmanager.models import ApiToken
 from cloudmanager.state_dir import StateDirectory, write_private
 from cloudmanager.tokens import create_token, digest, find_holder
+from cloudmanager.vault import Vault
 
 if TYPE_CHECKING:
     import socket
-    from pathlib import Path
 
     from cloudmanager.config import Config
 
@@ -32,9 +33,6 @@ LOG = structlog.get_logger(__name__)
 
 STOP_ORDER = (("api",), ("worker", "scheduler"), ("lab", "broker"))
 """First nothing new comes in, then what runs ends, then goes what it needed."""
-
-METRICS = "PROMETHEUS_MULTIPROC_DIR"
-"""By this variable prometheus_client lets all processes add to the numbers that the API shows."""
 
 _ADMIN = "admin"
 _READY_POLL = 0.4  # seconds
@@ -70,6 +68,7 @@ def up(options: Options, lab: Lab | None = None) -> None:
         asked = {("api", "host"): options.host, ("api", "port"): options.port}
         overrides = {name: value for name, value in asked.items() if value is not None}
         config = configuration.load(config_file, overrides)
+        Vault(Path(config.secrets.key_file))  # raises what the children would die of
         logs.set_up(config, "up")
         with listener.bind(config.api.host, config.api.port) as bound:
             asyncio.run(_Product(directory, config, config_file, bound, lab).run())
@@ -100,6 +99,9 @@ class _Product:
         self._config_file = str(config_file.absolute())
         self._listener = bound
         self._lab = lab
+        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        if sys.stderr.isatty():
+            self._environment["FORCE_COLOR"] = "1"  # what the children write ends on our terminal
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
 
@@ -107,7 +109,8 @@ class _Product:
         """From the first start to the last stop."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
+                loop.add_signal_handler(number, self._on_signal)
         starting = asyncio.create_task(self._start())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -129,7 +132,7 @@ class _Product:
             self._stopping.set()
 
     async def _start(self) -> None:
-        self._clean_metrics()
+        self._environment.update(metrics_directory.clean(self._directory.metrics_directory))
         broker = self._directory.broker
         if broker.serves(self._config.broker.url):
             broker.prepare(self._config.broker.url)
@@ -166,20 +169,9 @@ class _Product:
 
     def _launch(self, program: Program) -> None:
         echo = children.echo_json if self._config.log.format == "json" else children.echo
-        child = Child(program, echo, self._environment())
+        child = Child(program, echo, self._environment)
         self._children[program.name] = child
         child.start()
-
-    def _environment(self) -> dict[str, str]:
-        own = {METRICS: str(self._directory.metrics_directory), "PYTHONUNBUFFERED": "1"}
-        if sys.stderr.isatty():
-            own["FORCE_COLOR"] = "1"  # what the children write ends on our terminal
-        return {**os.environ, **own}
-
-    def _clean_metrics(self) -> None:
-        """Numbers count from the start of the product; those of a former start are of no use."""
-        shutil.rmtree(self._directory.metrics_directory, ignore_errors=True)
-        self._directory.metrics_directory.mkdir()
 
     async def _until_ready(self) -> None:
         """Ask again and again without waiting for the answer: asked too early, the API waits for a worker."""
@@ -221,9 +213,10 @@ class _Product:
         host, port = self._address()
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         token = self._directory.token_file
-        click.echo(
-            f"CloudManager {__version__} is ready at {url}\n"
-            f"  the admin token is in {token}\n"
-            f'  try it:  curl -H "X-Auth-Token: $(cat {token})" {url}/v1/info\n'
-            "  stop it: ctrl-C"
-        )
+        with contextlib.suppress(OSError):  # nobody reads: that is no reason to stop
+            click.echo(
+                f"CloudManager {__version__} is ready at {url}\n"
+                f"  the admin token is in {token}\n"
+                f'  try it:  curl -H "X-Auth-Token: $(cat {token})" {url}/v1/info\n'
+                "  stop it: ctrl-C"
+            )

@@ -120,6 +120,10 @@ class Product:
         """What it wrote."""
         return "\n".join(path.read_text(errors="replace") for path in (self._out, self._err) if path.exists())
 
+    def errors(self) -> str:
+        """What it wrote to standard error: all log lines."""
+        return self._err.read_text()
+
     def log_end(self) -> str:
         """The last of what it wrote."""
         return "\n".join(self.log().splitlines()[-40:])

@@ -136,6 +136,15 @@ def test_a_broker_that_dies_is_started_again(running):
     wait_until(lambda: running.get("/readyz").status_code == 200, within=30, why=running.log_end)
 
 
+def test_in_json_every_line_is_an_object_that_names_its_process(tmp_path):
+    with Product(tmp_path / "state", config={"log": {"format": "json"}}) as product:
+        product.get("/v1/info")
+    lines = [json.loads(line) for line in product.errors().splitlines()]
+
+    assert {line["process"] for line in lines} >= {"up", "api", "worker", "scheduler"}
+    assert all(line["message"] for line in lines)
+
+
 def test_sigterm_leaves_nothing(product):
     product.start()
     children = product.pids()

@@ -23,7 +23,6 @@ from cloudmanager.models import PowerControl
 from cloudmanager.state_dir import StateDirectory
 from cloudmanager.vault import Vault
 
-
 COMMANDS = {"up", "demo", "api", "worker", "scheduler", "db", "config", "token", "openapi", "lab"}
 
 
