@@ -28,7 +28,7 @@ from cloudmanager.api import (
     tasks,
     tracing,
 )
-from cloudmanager.api.error_shape import document_errors
+from cloudmanager.api.error_shape import ErrorShape, document_errors
 from cloudmanager.api.operation import SECURITY, IdConverter
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ PARTS = (
 """Every part with operations; several share a blueprint."""
 
 _DESCRIPTION = "Fleet manager for data centres: power of physical nodes. Conventions: docs/api.md."
+
+
+class _Api(Api):  # type: ignore[misc]
+    """The document, with our form of errors."""
+
+    ERROR_SCHEMA = ErrorShape
 
 
 def create_app(given: Services) -> Flask:
@@ -82,7 +88,7 @@ def _routes() -> tuple[Flask, Api]:
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
     app.config |= {"API_TITLE": "CloudManager", "API_VERSION": __version__, "OPENAPI_VERSION": "3.1.0"}
-    api = Api(app, spec_kwargs={"info": {"description": _DESCRIPTION}})
+    api = _Api(app, spec_kwargs={"info": {"description": _DESCRIPTION}})
     api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1})
     token = {"type": "apiKey", "in": "header", "name": auth.HEADER}
     api.spec.components.security_scheme(SECURITY, token)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy.orm import Session
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.1
 """Seconds between two looks at the task."""
 
 _IDS = {"type": "array", "items": {"type": "integer"}}

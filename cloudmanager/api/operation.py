@@ -84,7 +84,6 @@ def operation(
         document: dict[str, Any] = {
             "operationId": name,
             "summary": summary,
-            "description": "",
             "parameters": query.parameters(),
             "security": [{SECURITY: []}] if role else [],
         }

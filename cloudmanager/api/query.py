@@ -20,7 +20,7 @@ _PAGING = {
     "offset": "How many objects to leave out at the beginning.",
     "limit": 'How many objects to answer; the configuration caps it. `Link: rel="next"` tells the next page.',
 }
-_WORDS = {"neq": "not equal, or null", "like": "%x%", "in": "a,b", "nin": "a,b", "null": "true|false"}
+_OPERANDS = {"like": "%x%", "in": "a,b", "nin": "a,b", "null": "true|false"}
 
 
 class Query(Protocol):
@@ -168,8 +168,8 @@ def _refusal(wrong: dict[str, list[str]]) -> InvalidInput:
 
 
 def _filter_parameter(name: str, field: filters.Filter) -> dict[str, Any]:
-    operators = ", ".join(f"{operator}:{_WORDS.get(operator, '')}" for operator in field.operators)
-    text = f"Filter by {name} ({field.kind}): a value, or {operators}. Repeat it for `and`."
+    operators = ", ".join(f"{operator}:{_OPERANDS.get(operator, 'x')}" for operator in field.operators)
+    text = f"Filter by {name} ({field.kind}): a value, or one of {operators}. Repeat it for `and`."
     schema = {"type": "array", "items": {"type": "string"}}
     return {**_parameter(name, schema, text), "explode": True, "style": "form"}
 
