@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -35,14 +36,27 @@ def test_lab_commands_speak_to_the_simulated_machines(demo):
     assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
 
 
-def test_a_second_start_finds_the_same_fleet(tmp_path):
+def test_a_second_start_finds_the_same_fleet_even_if_a_port_was_taken(tmp_path):
     product = Product(tmp_path / "demo", demo=True)
     with product:
         product.post("/v1/nodes", {"node": {"name": "one-more"}})
-        nodes, controls = product.get("/v1/nodes").json(), product.get("/v1/power-controls").json()
-    with product:
-        assert product.get("/v1/nodes").json() == nodes
-        assert product.get("/v1/power-controls").json() == controls
+        nodes, controls = product.get("/v1/nodes").json(), _controls(product)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter:
+        squatter.bind(("127.0.0.1", controls["bmc-r1n01"].pop("port_number")))
+        with product:
+            assert product.get("/v1/nodes").json() == nodes
+            found = _controls(product)
+            assert found["bmc-r1n01"].pop("port_number") != squatter.getsockname()[1]
+            assert found.keys() == controls.keys()
+            assert found["bmc-r1n01"] == controls["bmc-r1n01"]
+            done = product.post("/v1/nodes/actions/reset", {"node_ids": [1]})
+            assert done.json() == {"success": [1], "failed": []}
+
+
+def _controls(product):
+    return {
+        control["title"]: control for control in product.get("/v1/power-controls").json()["power_controls"]
+    }
 
 
 def test_the_calls_of_the_readme_work_when_pasted(demo):
