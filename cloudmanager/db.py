@@ -40,6 +40,7 @@ class Database:
             is_sqlite = make_url(url).get_backend_name() == "sqlite"
             self.engine = create_engine(
                 url,
+                hide_parameters=True,  # a bound value may be a secret, and errors are logged
                 pool_size=pool_size,
                 max_overflow=2 * pool_size,
                 connect_args={"timeout": busy_timeout} if is_sqlite else {},

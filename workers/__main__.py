@@ -9,12 +9,13 @@ import click
 
 from cloudmanager import config as configuration
 from cloudmanager import logs, schema
+from cloudmanager.command_line import Commands
 from cloudmanager.db import Database
 
 _CONFIG = click.option("--config", "path", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 
 
-@click.group()
+@click.group(cls=Commands)
 def main() -> None:
     """Background processes of CloudManager."""
 

@@ -7,7 +7,7 @@ keep it short (start long things, then watch them by `Wait`); restore what you f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,15 +44,17 @@ class Fail:
 
 Outcome = Done | Wait | Fail
 Step = Callable[["Run"], Awaitable[Outcome]]
-Hook = Callable[["Session", "FlowState"], None]
+Hook = Callable[["Session", Sequence["FlowState"]], None]
+Write = tuple[Callable[["Session", Sequence[Any]], None], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
     """A kind of long work. The open flow is the lock of its subject.
 
-    `queue` is the Celery queue that rings for it. A cancel is obeyed before the step `no_return` is begun and
-    never after. `begin` and `finish` write to the database in the transactions that open and end the flow.
+    `queue` is the Celery queue that rings for it. A cancel is obeyed before the step `no_return` is begun,
+    never after. `begin` and `finish` write to the database in the transactions that open and end flows of
+    this kind, for all of them together.
     """
 
     kind: str

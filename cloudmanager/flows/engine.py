@@ -10,18 +10,18 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 
 from cloudmanager.batch import Batcher
 from cloudmanager.errors import CloudManagerError, DeviceUnreachable, Unavailable
 from cloudmanager.flows import store
 from cloudmanager.flows.base import Done, Fail, Outcome, Wait
-from cloudmanager.flows.metrics import ENDED, STEP_OUTCOMES
 from cloudmanager.flows.registry import FLOWS
 from cloudmanager.flows.run import Run
 from cloudmanager.flows.state import after, after_error, can_cancel, cancelled, name_of
 from cloudmanager.flows.store import Save
-from cloudmanager.models import Status, utc_now
+from cloudmanager.flows.story import history, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +40,9 @@ _HEAR_EVERY = 2.0
 
 _STEP_SHARE = 0.8
 """The part of a lease that one step may take: the rest is for saving it."""
+
+_SPARE_SHARE = 0.1
+"""The part of a lease that may have run out when a step begins."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Engine:
         self._reads: Batcher[Callable[[Session], Any], Any] = Batcher(
             lambda queries: store.read_all(database, queries)
         )
-        self._sleeping: set[asyncio.Task[Any]] = set()
+        self._sleeping: dict[str, asyncio.Task[Any]] = {}
+        self._nudged: set[str] = set()
         self._stopping = False
 
     async def advance(self, ids: Sequence[str]) -> None:
@@ -97,7 +101,7 @@ class Engine:
     def stop(self) -> None:
         """Begin no further step. Running steps come to their end; sleeping flows are given back at once."""
         self._stopping = True
-        for task in self._sleeping:
+        for task in self._sleeping.values():
             task.cancel()
 
     async def _advance(self, flow_id: str) -> None:
@@ -120,54 +124,65 @@ class Engine:
 
     async def _drive(self, state: FlowState) -> None:
         flow = FLOWS[state.kind]
+        run = Run(state, self._database, self._ports, self._ring, self._reads.submit)
         held: FlowState | None = state
         while held is not None and not held.ended:
-            if not await self._sleep_until_due(held):
-                return
-            held = await self._one_step(held, flow)
+            held = await self._sleep_until_due(held)
+            if held is not None:
+                held = await self._one_step(held, flow, run)
 
-    async def _sleep_until_due(self, state: FlowState) -> bool:
-        """Sleep until `wake_at`; False when the engine is stopped and the flow was given back."""
+    async def _sleep_until_due(self, state: FlowState) -> FlowState | None:
+        """Sleep until `wake_at` or a nudge, and see to it that the lease lasts for a step.
+
+        None: the engine is stopped and the flow was given back, or another worker has taken it.
+        """
         pause = state.wake_at - self._ports.clock.now()
-        if pause <= 0 and not self._stopping:
-            return True
+        if self._stopping or (pause > 0 and not await self._slept(state.id, pause)):
+            begun = max(0, state.attempts - 1)
+            await self._saves.submit(Save(replace(state, attempts=begun, lease_until=0.0), (), ()))
+            return None
+        now = self._ports.clock.now()
+        if state.lease_until - now >= self._options.lease * _STEP_SHARE:
+            return state
+        return await self._saves.submit(Save(replace(state, lease_until=now + self._options.lease), (), ()))
+
+    async def _slept(self, flow_id: str, pause: float) -> bool:
+        """Sleep; False when the engine is being stopped."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # only ever awaited inside a task
-        self._sleeping.add(task)
+        self._sleeping[flow_id] = task
         try:
-            if not self._stopping:
-                await self._ports.clock.sleep(pause)
-                return True
+            await self._ports.clock.sleep(pause)
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self._stopping and flow_id not in self._nudged:
                 raise
             task.uncancel()
         finally:
-            self._sleeping.discard(task)
-        begun = max(0, state.attempts - 1)
-        await self._saves.submit(Save(replace(state, attempts=begun), (), (), lease=None))
-        return False
+            del self._sleeping[flow_id]
+            self._nudged.discard(flow_id)
+        return not self._stopping
 
-    async def _one_step(self, state: FlowState, flow: Flow) -> FlowState | None:
+    def _nudge(self, parent_id: str | None) -> None:
+        """Wake a parent that sleeps here, because a child of it has ended."""
+        if parent_id in self._sleeping and parent_id not in self._nudged:
+            self._nudged.add(parent_id)
+            self._sleeping[parent_id].cancel()
+
+    async def _one_step(self, state: FlowState, flow: Flow, run: Run) -> FlowState | None:
         """Run the present step and save what came of it; None when the flow is no longer ours to drive."""
         if state.cancel_requested and can_cancel(state, flow):
             return await self._save(state, cancelled(state, flow, self._ports.clock.now()), flow, None)
-        run = Run(state, self._database, self._ports, self._ring, self._reads.submit)
+        before = _memory(run)
         if why := self._overdue(state) or self._worn_out(state, flow):
             outcome: Outcome | _Nothing = Fail(why)
         else:
             outcome = await self._attempt(run, state, flow)
+        if _memory(run) == before and not run.writes and not run.events:
+            unsaved = self._without_saving(state, flow, outcome)
+            if unsaved is not None:
+                return unsaved
         seen = replace(state, memo=run.memo, result=run.result)
         now = self._ports.clock.now()
-        if _changed_nothing(run, state):
-            if outcome == Done() and not _is_last(state, flow):
-                return replace(after(state, flow, Done(), now), attempts=state.attempts)
-            if (
-                isinstance(outcome, Wait)
-                and outcome.why == state.message
-                and self._may_go_unsaved(state, outcome)
-            ):
-                return replace(state, wake_at=now + outcome.seconds)
         if isinstance(outcome, _Nothing):
             options = self._options
             new = after_error(seen, flow, outcome.why, now, tries=options.tries, delay=options.retry_delay)
@@ -175,10 +190,20 @@ class Engine:
             new = after(seen, flow, outcome, now)
         return await self._save(state, new, flow, run)
 
-    def _may_go_unsaved(self, state: FlowState, wait: Wait) -> bool:
-        """Whether the lease outlasts this wait, and it is not yet time to hear of a cancel."""
-        wakes_at = self._ports.clock.now() + wait.seconds
-        return wakes_at - state.saved_at < min(_HEAR_EVERY, self._options.lease / 2) and not self._stopping
+    def _without_saving(self, state: FlowState, flow: Flow, outcome: Outcome | _Nothing) -> FlowState | None:
+        """The next state when nothing has changed that a worker after us would miss; None: it must be saved.
+
+        A worker that takes over runs the step again; what follows still learns that it may have been begun.
+        """
+        now = self._ports.clock.now()
+        if outcome == Done() and state.step + 1 < len(state.steps(flow)):
+            return replace(after(state, flow, Done(), now), attempts=state.attempts)
+        if isinstance(outcome, Wait) and outcome.why == state.message:
+            wakes_at = now + outcome.seconds
+            saved_until = state.lease_until - self._options.lease
+            if wakes_at - saved_until < min(_HEAR_EVERY, self._options.lease * _SPARE_SHARE):
+                return replace(state, wake_at=wakes_at)
+        return None
 
     def _overdue(self, state: FlowState) -> str | None:
         if state.deadline is None or state.undoing_to or self._ports.clock.now() < state.deadline:
@@ -194,6 +219,7 @@ class Engine:
 
     async def _attempt(self, run: Run, state: FlowState, flow: Flow) -> Outcome | _Nothing:
         """Run the step, bounded in time. What may pass is tried again; what cannot, fails."""
+        run.attempt = state.attempts
         try:
             async with asyncio.timeout(self._options.lease * _STEP_SHARE):
                 return await state.steps(flow)[state.step](run)
@@ -211,26 +237,27 @@ class Engine:
 
     async def _save(self, old: FlowState, new: FlowState, flow: Flow, run: Run | None) -> FlowState | None:
         """Save a step's outcome; keep the claim when the flow goes on soon."""
-        goes_on = not new.ended and new.wake_at - self._ports.clock.now() <= self._options.hold
-        goes_on = goes_on and not self._stopping
-        if goes_on:  # the next attempt is counted before it begins, so that a death in it shows
-            new = replace(new, attempts=new.attempts + 1)
-        save = Save(
-            new,
-            _history(old, new, flow, run),
-            run.writes if run else (),
-            lease=self._options.lease if goes_on else None,
-        )
+        soon = new.wake_at - self._ports.clock.now() <= self._options.hold
+        goes_on = soon and not new.ended and not self._stopping
+        lease_until = new.wake_at + self._options.lease if goes_on else 0.0
+        # The next attempt is counted before it begins, so that a death in it shows.
+        new = replace(new, attempts=new.attempts + goes_on, lease_until=lease_until)
         try:
-            saved = await self._saves.submit(save)
+            saved = await self._saves.submit(
+                Save(new, history(old, new, flow, run), run.writes if run else ())
+            )
         except Exception:
             log.exception("outcome not saved; the flow is taken up again when its lease has run out")
             return None
         if saved is None:
             log.warning("lease lost; another worker has taken this flow over")
             return None
-        _tell(old, new, flow)
-        return replace(saved, saved_at=self._ports.clock.now()) if goes_on or saved.ended else None
+        if run is not None:
+            run.writes, run.events = [], []
+        tell(old, new, flow)
+        if saved.ended:
+            self._nudge(saved.parent_id)
+        return saved if goes_on else None
 
 
 @dataclass(frozen=True)
@@ -240,52 +267,6 @@ class _Nothing:
     why: str
 
 
-def _changed_nothing(run: Run, state: FlowState) -> bool:
-    """Whether a step had nothing to do: then it need not be saved.
-
-    A worker that dies later runs it again, and the step after it still learns that it may have been begun.
-    """
-    changed = run.writes or run.events or run.memo != state.memo or run.result != state.result
-    return not changed
-
-
-def _is_last(state: FlowState, flow: Flow) -> bool:
-    return state.step + 1 == len(state.steps(flow))
-
-
-def _outcome_word(old: FlowState, new: FlowState) -> str:
-    if new.ended:
-        return str(new.status)
-    if new.undoing_to and not old.undoing_to:
-        return "restore"
-    if new.step == old.step:
-        return "retry" if new.status == Status.RETRY else "wait"
-    return "done"
-
-
-def _history(old: FlowState, new: FlowState, flow: Flow, run: Run | None) -> list[dict[str, Any]]:
-    """The lines of history: what the step said of its targets, and its outcome when that is new."""
-    step = name_of(old, flow)
-    events = [{"flow_id": old.id, "step": step, **vars(event)} for event in (run.events if run else ())]
-    if new.ended or (new.message or "") != (old.message or ""):
-        events.append(
-            {
-                "flow_id": old.id,
-                "step": step,
-                "time": utc_now(),
-                "target": old.subject,
-                "outcome": _outcome_word(old, new),
-                "message": new.error if new.ended and new.error else new.message,
-            }
-        )
-    return events
-
-
-def _tell(old: FlowState, new: FlowState, flow: Flow) -> None:
-    """One line in the log per outcome that says something new, and the counters."""
-    word = _outcome_word(old, new)
-    STEP_OUTCOMES.labels(flow=old.kind, outcome=word).inc()
-    if new.ended:
-        ENDED.labels(flow=old.kind, status=new.status).inc()
-    if new.ended or word != "wait" or new.message != old.message:
-        log.info("step", step=name_of(old, flow), outcome=word, message=new.error or new.message)
+def _memory(run: Run) -> bytes:
+    """What a step may have changed in the run, to compare."""
+    return orjson.dumps((run.memo, run.result))

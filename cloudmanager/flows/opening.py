@@ -15,9 +15,11 @@ from cloudmanager.flows.state import COLUMNS, FlowState
 from cloudmanager.models import FlowRow, Status, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy.orm import Session
+
+    from cloudmanager.flows.base import Flow, Hook
 
 STATE_COLUMNS = [getattr(FlowRow, name) for name in COLUMNS]
 """What to ask of the database for a `FlowState`."""
@@ -101,10 +103,15 @@ def open_rows(session: Session, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Insert those rows whose subject is free and run their `begin` hooks; answers the ids inserted."""
     statement = insert_or_ignore(session, FlowRow).returning(*STATE_COLUMNS)
     states = [FlowState(**row._asdict()) for row in session.execute(statement, rows)]
-    for state in states:
-        if begin := FLOWS[state.kind].begin:
-            begin(session, state)
+    run_hooks(session, states, lambda flow: flow.begin)
     return [state.id for state in states]
+
+
+def run_hooks(session: Session, states: Sequence[FlowState], hook_of: Callable[[Flow], Hook | None]) -> None:
+    """Call a hook of each kind of flow once, with the flows of that kind."""
+    for kind in dict.fromkeys(state.kind for state in states):
+        if hook := hook_of(FLOWS[kind]):
+            hook(session, [state for state in states if state.kind == kind])
 
 
 def holders(session: Session, subjects: Iterable[str | None]) -> dict[str | None, str]:

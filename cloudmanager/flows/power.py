@@ -8,11 +8,11 @@ a crash, because they ask for a state; a reset may not: nothing on the device te
 from __future__ import annotations
 
 import asyncio
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
@@ -21,13 +21,16 @@ from cloudmanager.models import Node, NodeControl, PowerAction, PowerControl, ut
 from cloudmanager.power import Outlet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
     from cloudmanager.flows.run import Run
     from cloudmanager.flows.state import FlowState
 
 QUEUE = "power"
-_QUICKEST_LOOK = 0.05
+_QUICKEST_LOOK = 0.02
 _WORDS = {PowerState.ON: "on", PowerState.OFF: "off", PowerState.UNKNOWN: "in an unknown state"}
 
 
@@ -220,13 +223,13 @@ async def _read(run: Run, outlet: Outlet) -> PowerState:
 
 
 def _record(run: Run, outlet: Outlet, state: PowerState) -> None:
-    run.write(lambda session: record(session, outlet, run.params.get("node_id"), state))
+    run.write(record, Seen(outlet, run.params.get("node_id"), state))
 
 
 def _pause(run: Run, since: float) -> float:
     """Seconds until the next look: often at first, because most devices are quick, then more seldom."""
     most: float = run.ports.options.confirm_interval
-    return min(most, max(_QUICKEST_LOOK, (run.now() - since) / 4))
+    return min(most, max(_QUICKEST_LOOK, (run.now() - since) / 8))
 
 
 def _outlet(run: Run) -> Outlet:
@@ -250,37 +253,73 @@ def outlets_of(session: Session, params: dict[str, Any]) -> list[Outlet]:
     return [Outlet(*row) for row in session.execute(query)]
 
 
-def record(session: Session, outlet: Outlet, node_id: int | None, state: PowerState) -> None:
-    """Keep what a device said. A device that does not know makes the state unknown, never off."""
-    seen = {
-        "power_state": None if state is PowerState.UNKNOWN else state.value,
-        "power_state_checked_at": utc_now(),
-    }
-    where = (
-        NodeControl.power_control_id == outlet.control_id,
-        NodeControl.power_control_port == outlet.port,
+@dataclass(frozen=True)
+class Seen:
+    """What a device said of an outlet, and the node that hangs on it."""
+
+    outlet: Outlet
+    node_id: int | None
+    state: PowerState
+
+
+def record(session: Session, seen: Sequence[Seen]) -> None:
+    """Keep what devices said. A device that does not know makes the state unknown, never off."""
+    now = utc_now()
+    rows = [
+        {
+            "control": each.outlet.control_id,
+            "port": each.outlet.port,
+            "node": each.node_id,
+            "state": None if each.state is PowerState.UNKNOWN else each.state.value,
+            "now": now,
+        }
+        for each in seen
+    ]
+    session.connection().execute(_RECORD_OUTLET, rows)
+    if of_nodes := [row for row in rows if row["node"] is not None]:
+        session.connection().execute(_RECORD_NODE, of_nodes)
+
+
+_NODES, _OUTLETS = cast("Table", Node.__table__), cast("Table", NodeControl.__table__)
+_SEEN: dict[str, Any] = {"power_state": bindparam("state"), "power_state_checked_at": bindparam("now")}
+_RECORD_OUTLET = (
+    update(_OUTLETS)
+    .where(
+        _OUTLETS.c.power_control_id == bindparam("control"),
+        _OUTLETS.c.power_control_port == bindparam("port"),
     )
-    session.execute(update(NodeControl).where(*where).values(is_initialized=True, **seen))
-    if node_id is not None:
-        session.execute(update(Node).where(Node.id == node_id).values(**seen))
+    .values(is_initialized=True, **_SEEN)
+)
+_RECORD_NODE = update(_NODES).where(_NODES.c.id == bindparam("node")).values(_SEEN)
 
 
-def note_action(session: Session, state: FlowState) -> None:
-    """Open the node's power action, when it is a node that is switched."""
-    if (node_id := state.params.get("node_id")) is not None:
-        action = PowerAction(
-            action=state.kind.replace("-", "_"),
-            node_id=node_id,
-            user_name=state.requested_by,
-            task_id=state.id,
-        )
-        session.add(action)
+def note_actions(session: Session, states: Sequence[FlowState]) -> None:
+    """Open the power actions of the nodes that are switched."""
+    rows = [
+        {
+            "action": state.kind.replace("-", "_"),
+            "node_id": state.params["node_id"],
+            "user_name": state.requested_by,
+            "task_id": state.id,
+        }
+        for state in states
+        if "node_id" in state.params
+    ]
+    if rows:
+        session.execute(insert(PowerAction), rows)
 
 
-def close_action(session: Session, state: FlowState) -> None:
-    """Write what came of the power action."""
-    ended = {"end_time": utc_now(), "result": state.status, "error": state.error}
-    session.execute(update(PowerAction).where(PowerAction.task_id == state.id).values(**ended))
+def close_actions(session: Session, states: Sequence[FlowState]) -> None:
+    """Write what came of the power actions."""
+    actions = cast("Table", PowerAction.__table__)
+    statement = (
+        update(actions)
+        .where(actions.c.task_id == bindparam("task"))
+        .values(end_time=bindparam("now"), result=bindparam("status"), error=bindparam("why"))
+    )
+    now = utc_now()
+    rows = [{"task": state.id, "now": now, "status": state.status, "why": state.error} for state in states]
+    session.connection().execute(statement, rows)
 
 
 POWER_ON = Flow(
@@ -289,8 +328,8 @@ POWER_ON = Flow(
     queue=QUEUE,
     steps=(look, switch_on, confirm_on),
     no_return=switch_on,
-    begin=note_action,
-    finish=close_action,
+    begin=note_actions,
+    finish=close_actions,
 )
 
 POWER_OFF = Flow(
@@ -299,8 +338,8 @@ POWER_OFF = Flow(
     queue=QUEUE,
     steps=(look, press_button, wait_for_shutdown, cut_power, confirm_off),
     no_return=press_button,
-    begin=note_action,
-    finish=close_action,
+    begin=note_actions,
+    finish=close_actions,
 )
 
 _RESET_ONCE = only("reset", send_reset)
@@ -320,6 +359,6 @@ RESET = Flow(
         confirm_on,
     ),
     no_return=_RESET_ONCE,
-    begin=note_action,
-    finish=close_action,
+    begin=note_actions,
+    finish=close_actions,
 )

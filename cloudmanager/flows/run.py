@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from cloudmanager.db import Database
-    from cloudmanager.flows.base import Child, Ports
+    from cloudmanager.flows.base import Child, Ports, Write
     from cloudmanager.flows.children import ChildState
     from cloudmanager.flows.state import FlowState
 
@@ -35,7 +34,7 @@ class Event:
 
 
 class Run:
-    """One attempt at one step.
+    """What one worker's steps of one flow share.
 
     `memo` is a small dictionary that is saved with every outcome, errors included; `result` is what the task
     answers. `attempt` above 1 means that an earlier attempt may have got anywhere, up to its last call.
@@ -55,11 +54,11 @@ class Run:
         self.params = state.params
         self.attempt = state.attempts
         self.requested_by = state.requested_by
-        self.memo: dict[str, Any] = deepcopy(state.memo)
+        self.memo: dict[str, Any] = state.memo
         self.result: Any = state.result
         self.ports = ports
         self.events: list[Event] = []
-        self.writes: list[Callable[[Session], None]] = []
+        self.writes: list[Write] = []
         self._state = state
         self._database = database
         self._ring = ring
@@ -73,9 +72,12 @@ class Run:
         """Add a line to the history; saved with the step's outcome."""
         self.events.append(Event(target, outcome, message, utc_now()))
 
-    def write(self, change: Callable[[Session], None]) -> None:
-        """Change the database in the transaction that saves the step's outcome, or not at all."""
-        self.writes.append(change)
+    def write(self, change: Callable[[Session, Sequence[T]], None], item: T) -> None:
+        """Change the database in the transaction that saves the step's outcome, or not at all.
+
+        `change` gets the items of all flows that are saved with this one: it writes them together.
+        """
+        self.writes.append((change, item))
 
     async def read(self, query: Callable[[Session], T]) -> T:
         """Read from the database, together with whoever else reads now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.flows.base import Done, Fail, Wait
@@ -39,7 +39,7 @@ class FlowState:
     cancel_requested: bool
     requested_by: str | None
     request_id: str | None
-    saved_at: float = field(default=0.0, metadata={"column": False})
+    lease_until: float
 
     @property
     def ended(self) -> bool:
@@ -51,7 +51,7 @@ class FlowState:
         return flow.undo if self.undoing_to else flow.steps
 
 
-COLUMNS = [each.name for each in fields(FlowState) if each.metadata.get("column", True)]
+COLUMNS = [field.name for field in fields(FlowState)]
 """The columns that make a `FlowState`."""
 
 

@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from cloudmanager.db import is_passing
-from cloudmanager.flows.opening import STATE_COLUMNS
-from cloudmanager.flows.registry import FLOWS
+from cloudmanager.flows.opening import STATE_COLUMNS, run_hooks
 from cloudmanager.flows.state import COLUMNS, FlowState
 from cloudmanager.models import FlowEvent, FlowRow, Status, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Table
     from sqlalchemy.orm import Session
 
     from cloudmanager.db import Database
+    from cloudmanager.flows.base import Write
 
 _SAVED = [name for name in COLUMNS if name not in ("id", "lease_number", "cancel_requested")]
+_TABLE = cast("Table", FlowRow.__table__)
+_UPDATE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("row"))
+    .values({name: bindparam(name) for name in [*_SAVED, "ended_at"]})
+)
 _SAVE_PATIENCE = 5
 """How often a save is tried while the database is away; the pauses add up to some six seconds."""
 
@@ -36,13 +43,12 @@ _SAVE_PATIENCE = 5
 class Save:
     """An outcome to be written in one transaction: the new state, its history, and the step's own writes.
 
-    `lease` in seconds from `state.wake_at` keeps the claim; None gives it up.
+    `state.lease_until` keeps the claim that long; 0 gives it up.
     """
 
     state: FlowState
     events: Sequence[dict[str, Any]]
-    writes: Sequence[Callable[[Session], None]]
-    lease: float | None
+    writes: Sequence[Write]
 
 
 def claim(
@@ -115,7 +121,7 @@ def save_all(database: Database, saves: Sequence[Save]) -> list[FlowState | Exce
     for attempt in range(_SAVE_PATIENCE):
         try:
             with database.transaction() as session:
-                return [_save(session, save) for save in saves]
+                return list(_save(session, saves))
         except DBAPIError as error:
             if not is_passing(error):
                 break
@@ -128,29 +134,41 @@ def save_all(database: Database, saves: Sequence[Save]) -> list[FlowState | Exce
 def _save_alone(database: Database, save: Save) -> FlowState | Exception | None:
     try:
         with database.transaction() as session:
-            return _save(session, save)
+            [answer] = _save(session, [save])
     except Exception as error:  # noqa: BLE001  # answered to the one flow that it belongs to
         return error
+    return answer
 
 
-def _save(session: Session, save: Save) -> FlowState | None:
-    state = save.state
-    values: dict[str, Any] = {name: getattr(state, name) for name in _SAVED}
-    values["lease_until"] = 0.0 if save.lease is None else state.wake_at + save.lease
-    if state.ended:
-        values["ended_at"] = utc_now()
-    cancel_requested = session.execute(
-        update(FlowRow)
-        .where(FlowRow.id == state.id, FlowRow.lease_number == state.lease_number, FlowRow.ended_at.is_(None))
-        .values(values)
-        .returning(FlowRow.cancel_requested)
-    ).scalar_one_or_none()
-    if cancel_requested is None:
-        return None
-    if save.events:
-        session.execute(insert(FlowEvent), list(save.events))
-    for change in save.writes:
-        change(session)
-    if state.ended and (finish := FLOWS[state.kind].finish):
-        finish(session, state)
-    return replace(state, cancel_requested=cancel_requested)
+def _save(session: Session, saves: Sequence[Save]) -> Iterator[FlowState | None]:
+    cancels = _held(session, saves)
+    held = [save for save in saves if save.state.id in cancels]
+    if held:
+        session.connection().execute(_UPDATE, [_values(save) for save in held])
+    if events := [event for save in held for event in save.events]:
+        session.connection().execute(insert(cast("Table", FlowEvent.__table__)), events)
+    changes: dict[Callable[[Session, Sequence[Any]], None], list[Any]] = {}
+    for change, item in (write for save in held for write in save.writes):
+        changes.setdefault(change, []).append(item)
+    for change, items in changes.items():
+        change(session, items)
+    run_hooks(session, [save.state for save in held if save.state.ended], lambda flow: flow.finish)
+    for save in saves:
+        cancelled = cancels.get(save.state.id)
+        yield None if cancelled is None else replace(save.state, cancel_requested=cancelled)
+
+
+def _held(session: Session, saves: Sequence[Save]) -> dict[str, bool]:
+    """{id: whether a cancel was requested} of the flows that are still held under the same lease number."""
+    leases = {save.state.id: save.state.lease_number for save in saves}
+    query = (
+        select(FlowRow.id, FlowRow.lease_number, FlowRow.cancel_requested)
+        .where(FlowRow.id.in_(list(leases)), FlowRow.ended_at.is_(None))
+        .with_for_update()
+    )
+    return {flow_id: cancel for flow_id, lease, cancel in session.execute(query) if leases[flow_id] == lease}
+
+
+def _values(save: Save) -> dict[str, Any]:
+    values = {name: getattr(save.state, name) for name in _SAVED}
+    return {**values, "row": save.state.id, "ended_at": utc_now() if save.state.ended else None}

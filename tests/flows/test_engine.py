@@ -247,8 +247,8 @@ async def test_writes_of_a_step_come_with_its_outcome_or_not_at_all(cloud, defin
     cloud.add_node(name="n1")
 
     async def renames_and_breaks(run):
-        run.write(lambda session: session.query(Node).update({"title": "changed"}))
-        run.write(lambda session: 1 / 0)
+        run.write(lambda session, items: session.query(Node).update({"title": items[0]}), "changed")
+        run.write(lambda session, items: 1 / 0, None)
         return Done()
 
     define(renames_and_breaks)
@@ -260,7 +260,7 @@ async def test_writes_of_a_step_come_with_its_outcome_or_not_at_all(cloud, defin
 async def test_one_bad_write_does_not_take_others_along(cloud, define):
     async def breaks(run):
         if run.params["bad"]:
-            run.write(lambda session: 1 / 0)
+            run.write(lambda session, items: 1 / 0, None)
         return Done()
 
     define(breaks)

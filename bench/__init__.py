@@ -1,0 +1,1 @@
+"""What is measured, and how: `make bench`. Nothing here passes or fails."""
