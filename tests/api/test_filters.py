@@ -147,7 +147,9 @@ def test_values(named, query, expected):
 @pytest.mark.parametrize(
     "query",
     [
-        "id=x", "id=1.5", "id=", "id=in:1,x", "id=in:", "id=gt:", "id=99999999999", "id=gt:" + "9" * 4000,
+        "id=x", "id=1.5", "id=", "id=in:1,x", "id=in:", "id=gt:", "id=99999999999",
+        "id=2147483648",
+        "id=in:1,-2147483648", "id=gt:" + "9" * 4000,
         "id=%D9%A1", "id= 1", "id=1_0", "id=like:1", "active=yes", "active=gt:true", "name=like:x\\",
         "name=null:maybe", "name=%00", "name=like:%00", "name=in:a,%00", "active=null:", "power_state=null:1x",
         "sort=colour", "sort=", "sort=--name", "sort=name&sort=id", "limit=-1", "limit=x", "limit=", "limit=1.0",

@@ -54,6 +54,15 @@ def test_exactly_one_default(api, board):
     api.delete(f"{path}{others[0]}", 404)
 
 
+def test_unassigning_another_leaves_the_default(api, board):
+    node = api.node()["id"]
+    others = [api.control()["id"] for _ in range(2)]
+    for control in (board, *others):
+        api.assign(node, control, is_default=control == others[1])
+    api.delete(f"/v1/nodes/{node}/power-controls/{others[0]}")
+    assert defaults(api, node) == [others[1]]
+
+
 def test_a_taken_port_names_its_holder(api, board):
     first, second = api.node(name="first")["id"], api.node()["id"]
     api.assign(first, board, "3")

@@ -220,6 +220,13 @@ def test_verify_stores_when_the_device_answers(api):
     api.put("/v1/power-controls/77?verify=true", {"power_control": {}}, 404)
 
 
+def test_verify_asks_the_device_as_it_would_be(api):
+    path = f"/v1/power-controls/{api.control(login='old', password='kept')['id']}"
+    api.put(f"{path}?verify=true", {"power_control": {"host": "10.0.0.9", "login": "new"}})
+    [(_, settings)] = api.power.asked
+    assert (settings.host, settings.login, settings.password) == ("10.0.0.9", "new", "kept")
+
+
 def test_nodes_of_a_control(api):
     control = api.control(control_type="ET7067", protocol_type="modbus")
     for name, port in (("one", "1"), ("two", "2")):

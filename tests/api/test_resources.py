@@ -162,6 +162,13 @@ def test_unknown_ids_are_404(api, case, unknown):
 
 
 @every
+def test_impossible_ids_do_not_reach_the_database(api, case, count_queries):
+    api.get(case.path)
+    for impossible in (0, 2**31, HUGE):
+        assert count_queries(lambda key=impossible: api.get(f"{case.path}{key}", 404)) == 0
+
+
+@every
 def test_unknown_fields_are_named(api, case):
     error = api.post(case.path, {case.noun: {**case.create, "colour": "red"}}, 422)["error"]
     assert error["errors"] == {"colour": ["Unknown field."]}
