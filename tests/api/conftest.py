@@ -8,7 +8,8 @@ from cryptography.fernet import Fernet
 from sqlalchemy import event
 
 from cloudmanager import drivers, schema
-from cloudmanager.api.services import Services
+from cloudmanager.api import auth
+from cloudmanager.api.services import Services, attach
 from cloudmanager.app import create_app
 from cloudmanager.config import load
 from cloudmanager.db import Database
@@ -177,8 +178,14 @@ def migrated(tmp_path_factory):
     return path, key_file, tokens
 
 
+@pytest.fixture(scope="session")
+def application():
+    """Made once, because describing all operations takes a while; each test gives it services of its own."""
+    return create_app(Services(config=load(), database=None, vault=None, bell=None, power=None))
+
+
 @pytest.fixture
-def api(migrated, tmp_path):
+def api(migrated, application, tmp_path):
     empty, key_file, tokens = migrated
     path = tmp_path / "cloudmanager.db"
     shutil.copy(empty, path)
@@ -186,7 +193,9 @@ def api(migrated, tmp_path):
     services = Services(
         config=load(), database=database, vault=Vault(key_file), bell=FakeBell(), power=FakeProbe()
     )
-    yield Api(create_app(services), services, dict(tokens))
+    attach(application, services)
+    auth.register(application)
+    yield Api(application, services, dict(tokens))
     database.close()
 
 

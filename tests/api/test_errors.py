@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from cloudmanager import errors
 from cloudmanager.api import constraints
 from cloudmanager.api.errors import STATUS
+from cloudmanager.app import create_app
 
 JSON = "application/json"
 
@@ -38,11 +39,12 @@ def raising(api):
     def boom():
         raise holder["error"]
 
-    api.app.add_url_rule("/boom", "boom", boom)
+    app = create_app(api.services)
+    app.add_url_rule("/boom", "boom", boom)
 
     def ask(error):
         holder["error"] = error
-        return api.ask("GET", "/boom")
+        return app.test_client().get("/boom")
 
     return ask
 
