@@ -160,7 +160,12 @@ class IpmiSim:
         with (directory / "log").open("ab") as log:
             command = [self._program, "-n", "-c", "lan.conf", "-f", "rack.emu", "-s", "state"]
             process = subprocess.Popen(
-                command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         try:
             yield process
@@ -222,4 +227,3 @@ def _stop(process):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-

@@ -38,13 +38,13 @@ class Relay:
         self._front = self._socket()
         self._front.bind((HOST, 0))
         self.port = self._front.getsockname()[1]
-        thread = threading.Thread(target=self._run)
-        thread.start()
-        self._stack.callback(thread.join)
-        self._stack.callback(setattr, self, "_running", False)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
         return self
 
     def __exit__(self, *problem):
+        self._running = False
+        self._thread.join()
         self._stack.close()
 
     def _socket(self, client=None):

@@ -253,7 +253,7 @@ class Bmc:
         self._wait(_WAITS)
 
     def _repeat_log_on(self, log_on: LogOn) -> None:
-        log_on.repeated = True
+        log_on.doubtful = True
         if log_on.opening and self._sendings == _KNOCK - 1:
             # Some BMCs, pyghmi's among them, forget an old session of our address only on seeing this.
             self._sendings = _KNOCK

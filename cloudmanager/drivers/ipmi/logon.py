@@ -89,7 +89,9 @@ class LogOn:
         self._sik = b""
         self._distrusted = False
         self.console_id = console_id
-        self.repeated = False
+        self.doubtful = False
+        """Whether a packet was repeated. Some BMCs draw new numbers then, while we hold the old ones: what looks
+        like a wrong password may be none."""
         self.packet = packets.encode_open_request(self._tag, OPERATOR, console_id, suite.algorithms)
 
     @property
@@ -99,10 +101,9 @@ class LogOn:
 
     def receive(self, kind: int, packet: bytes) -> Session | None:
         """Take the BMC's next answer. Raises `BadPacket` (ignore it) or `LogOnRefused`."""
-        if kind != self._expects:
-            raise BadPacket("stale")
         answer = packets.decode_setup_answer(packet)
-        if answer.tag != self._tag or answer.console_id != self.console_id:
+        if kind != self._expects or answer.tag != self._tag or answer.console_id != self.console_id:
+            self.doubtful = True
             raise BadPacket("stale")
         if answer.status:
             raise self._refusal(answer.status)
@@ -154,7 +155,7 @@ class LogOn:
 
     def _confirmed(self, rest: bytes) -> Session:
         if self._exchange is None or not hmac.compare_digest(rest, self._exchange.rakp4_code(self._sik)):
-            why = Why.AGAIN if self.repeated else Why.REFUSED
+            why = Why.AGAIN if self.doubtful else Why.REFUSED
             raise LogOnRefused(why, "knows the password but has another session key: clear its BMC key (Kg)")
         return self._session()
 
@@ -167,8 +168,7 @@ class LogOn:
 
     def _refusal(self, status: int) -> LogOnRefused:
         why, words = STATUS.get(status, (Why.REFUSED, f"refused the log-on with status 0x{status:02X}"))
-        if status == _BAD_INTEGRITY and self._expects is Payload.RAKP4 and self.repeated:
-            # A repeated RAKP 1 makes some BMCs draw a new random number, and ours then answers the old one.
+        if status == _BAD_INTEGRITY and self.doubtful:
             why = Why.AGAIN
         return LogOnRefused(why, words)
 

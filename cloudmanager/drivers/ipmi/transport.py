@@ -100,7 +100,7 @@ class Transport:
 
     async def resolve(self, host: str, port: int) -> Address:
         """The address of a host; a name is asked of the system's resolver and remembered for a minute."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, UnicodeError):
             literal = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
             return literal[0][4]
         expires, address = self._names.get((host, port), (0.0, ()))

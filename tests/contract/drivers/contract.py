@@ -218,7 +218,14 @@ class PowerDriverContract:
         driver = open_driver(password=secret)
         with pytest.raises(DeviceError) as caught:
             await self.state(driver, peer)
-        said = [repr(caught.value), str(caught.value), repr(driver), str(driver), repr(driver.settings), caplog.text]
+        said = [
+            repr(caught.value),
+            str(caught.value),
+            repr(driver),
+            str(driver),
+            repr(driver.settings),
+            caplog.text,
+        ]
         assert not any(secret in each for each in said)
         assert not any(secret in repr(each) for each in vars(driver).values())
 
@@ -260,7 +267,7 @@ class PowerDriverContract:
             await self.state(driver, peer)
 
     async def test_host_without_address(self, peer, open_driver):
-        with pytest.raises(DeviceUnreachable, match="no-such-host.invalid"):
+        with pytest.raises(DeviceUnreachable, match=r"no-such-host\.invalid"):
             await self.state(open_driver(host="no-such-host.invalid"), peer)
 
     async def test_host_name(self, peer, open_driver, machine_on):

@@ -153,4 +153,3 @@ class SimulatorPeer(IpmiPeer):
 
     def sessions(self):
         return self.call(lambda: self.server.counters.sessions_open)
-

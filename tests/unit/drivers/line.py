@@ -92,11 +92,8 @@ class Line:
     def _put(self, packet, deliver):
         number, self._count = self._count, self._count + 1
         for each in self.fate(number, packet):
-            if isinstance(each, tuple):
-                delay, each = each
-            else:
-                delay = DELAY
-            self._arriving.append((self.now() + delay, deliver, each))
+            delay, arriving = each if isinstance(each, tuple) else (DELAY, each)
+            self._arriving.append((self.now() + delay, deliver, arriving))
 
     def _reach_device(self, packet):
         answer = self.answer(packet)

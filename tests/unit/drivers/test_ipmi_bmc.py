@@ -14,8 +14,7 @@ from cloudmanager.drivers.ipmi.ciphers import SUITE_3, SUITE_17
 from cloudmanager.drivers.ipmi.commands import CHASSIS_STATUS, DEVICE_ID, HARD_RESET, POWER_OFF, POWER_ON
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
 from cloudmanager.simulators import ipmi as simulated
-
-from .line import TITLE, Line, arrives, cut, doubled, flipped, lost
+from tests.unit.drivers.line import TITLE, Line, arrives, cut, doubled, flipped, lost
 
 
 @pytest.fixture
@@ -483,10 +482,10 @@ class TestRefusals:
 
 
 class TestCompletionCodes:
-    GENERIC = [*range(0xC0, 0xD7), 0xFF]
+    GENERIC = (*range(0xC0, 0xD7), 0xFF)
 
     def test_the_generic_codes_are_those_of_the_standard(self):
-        assert sorted(commands._CODES) == self.GENERIC
+        assert sorted(commands._CODES) == list(self.GENERIC)
 
     @pytest.mark.parametrize("code", [0x01, 0x7E, 0x80, 0xBE, 0xBF, *GENERIC])
     def test_an_action_is_sent_once_and_the_code_is_told(self, line, code):
@@ -604,7 +603,9 @@ class TestForgeries:
         line.bmc.request(POWER_ON, line.now() + 5, results.append)
         line.run(5, until=lambda: line._count > packets_before)
         for session_id in tuple(line.ids):
-            plausible = b"\x06\x00\xff\x07\x06" + bytes([kind]) + session_id + bytes(6) + bytes(4) + session_id
+            plausible = (
+                b"\x06\x00\xff\x07\x06" + bytes([kind]) + session_id + bytes(6) + bytes(4) + session_id
+            )
             noise = plausible[:head] + octets
             if len(noise) >= 16:
                 line.reach_us(noise)

@@ -12,8 +12,7 @@ from cloudmanager.drivers.ipmi.ciphers import SUITE_3, SUITE_17, KeyExchange, Se
 from cloudmanager.drivers.ipmi.logon import Account
 from cloudmanager.drivers.ipmi.packets import BadPacket
 from cloudmanager.drivers.ipmi.session import SequenceWindow, Session
-
-from .recorded import RECORDINGS
+from tests.unit.drivers.recorded import RECORDINGS
 
 
 def exchange_of(recording, password=None):
