@@ -90,8 +90,8 @@ class LogOn:
         self._distrusted = False
         self.console_id = console_id
         self.doubtful = False
-        """Whether a packet was repeated. Some BMCs draw new numbers then, while we hold the old ones: what looks
-        like a wrong password may be none."""
+        """Whether a packet was repeated. Some BMCs draw new numbers then, while we hold the old ones: what
+        looks like a wrong password may be none."""
         self.packet = packets.encode_open_request(self._tag, OPERATOR, console_id, suite.algorithms)
 
     @property
