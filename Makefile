@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -q --disable-pip-version-check
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q
-PEERS := openipmi ipmitool freeipmi-tools
-PEER_PROGRAMS := ipmi_sim ipmitool ipmipower
+PEERS := openipmi ipmitool freeipmi-tools postgresql
+PEER_PROGRAMS := ipmi_sim ipmitool ipmipower initdb
 
 .PHONY: help
 help: ## Show this help
@@ -39,7 +39,7 @@ $(VENV)/.developer: $(VENV)/.installed
 
 .PHONY: peers
 peers: ## Install the independent programs that tests run against (needs root or sudo)
-	@missing=; for program in $(PEER_PROGRAMS); do PATH=$$PATH:/usr/sbin command -v $$program >/dev/null || missing=1; done; \
+	@missing=; for program in $(PEER_PROGRAMS); do PATH=$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin) command -v $$program >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { $(APT) update && $(APT) install -y --no-install-recommends $(PEERS); } \
 	  || echo "peers: could not install $(PEERS); the tests that need them will be skipped"
 

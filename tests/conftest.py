@@ -1,13 +1,33 @@
-"""A migrated database for every test that wants one: the migration runs once, each test copies its file."""
+"""A migrated database for every test that wants one: the migration runs once, each test gets a copy.
+
+A test marked `both_databases` runs on SQLite and on PostgreSQL, all others on SQLite.
+"""
 
 from __future__ import annotations
 
+import itertools
 import shutil
 
 import pytest
 
 from cloudmanager import schema
 from cloudmanager.db import Database
+from tests.peers.postgresql import PostgreSql
+
+_NUMBERS = itertools.count()
+_MIGRATED = "migrated"
+
+
+def pytest_generate_tests(metafunc):
+    if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
+        peer = pytest.param("postgresql", marks=pytest.mark.peer)
+        metafunc.parametrize("backend", ["sqlite", peer], indirect=True)
+
+
+@pytest.fixture
+def backend(request):
+    """Which database the test runs on."""
+    return getattr(request, "param", "sqlite")
 
 
 @pytest.fixture(scope="session")
@@ -19,10 +39,46 @@ def empty_database_file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """One server for all tests."""
+    with PostgreSql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server):
+    """The same server, with the database that the others are copied from."""
+    database = Database(postgresql_server.create(_MIGRATED))
+    schema.upgrade(database)
+    database.close()
+    return postgresql_server
+
+
 @pytest.fixture
-def database(empty_database_file, tmp_path):
-    path = tmp_path / "test.db"
-    shutil.copy(empty_database_file, path)
-    database = Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL")
+def empty_postgresql(postgresql_server):
+    """The URL of a database without tables."""
+    name = f"test{next(_NUMBERS)}"
+    yield postgresql_server.create(name)
+    postgresql_server.drop(name)
+
+
+@pytest.fixture
+def database_url(backend, request, tmp_path):
+    """Where a migrated database of this test alone is."""
+    if backend == "sqlite":
+        path = tmp_path / "test.db"
+        shutil.copy(request.getfixturevalue("empty_database_file"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("migrated_postgresql")
+    name = f"test{next(_NUMBERS)}"
+    yield server.create(name, template=_MIGRATED)
+    server.drop(name)
+
+
+@pytest.fixture
+def database(database_url):
+    database = Database(database_url, sqlite_synchronous="NORMAL", busy_timeout=5)
     yield database
     database.close()

@@ -1,13 +1,12 @@
-"""An application over a migrated SQLite file, with a fake bell and a fake power probe."""
+"""An application over a migrated database, with a fake bell and a fake power probe."""
 
-import shutil
 from dataclasses import dataclass, field
 
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import event
 
-from cloudmanager import drivers, schema
+from cloudmanager import drivers
 from cloudmanager.api import auth
 from cloudmanager.api.services import Services, attach
 from cloudmanager.app import create_app
@@ -163,19 +162,11 @@ def expect(response, status):
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "empty.db"
-    database = Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL")
-    schema.upgrade(database)
-    with database.transaction() as session:
-        tokens = {role: create_token(session, f"the {role}", role) for role in ("reader", "member", "admin")}
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    key_file = path.parent / "secret.key"
-    key_file.write_bytes(Fernet.generate_key())
-    key_file.chmod(0o600)
-    return path, key_file, tokens
+def key_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vault") / "secret.key"
+    path.write_bytes(Fernet.generate_key())
+    path.chmod(0o600)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -185,17 +176,16 @@ def application():
 
 
 @pytest.fixture
-def api(migrated, application, tmp_path):
-    empty, key_file, tokens = migrated
-    path = tmp_path / "cloudmanager.db"
-    shutil.copy(empty, path)
-    database = Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL", busy_timeout=1)
+def api(database_url, key_file, application):
+    database = Database(database_url, sqlite_synchronous="NORMAL", busy_timeout=1)
+    with database.transaction() as session:
+        tokens = {role: create_token(session, f"the {role}", role) for role in ("reader", "member", "admin")}
     services = Services(
         config=load(), database=database, vault=Vault(key_file), bell=FakeBell(), power=FakeProbe()
     )
     attach(application, services)
     auth.register(application)
-    yield Api(application, services, dict(tokens))
+    yield Api(application, services, tokens)
     database.close()
 
 
