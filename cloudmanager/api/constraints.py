@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.exc import IntegrityError
 
+NODE_NAME = "a node with this name exists: names of nodes are unique, without regard to case"
 WORDS = {
     "uq_api_tokens_name": "a token with this name exists",
     "uq_api_tokens_digest": "this token exists",
@@ -23,7 +24,10 @@ WORDS = {
     "ix_node_classes_one_default": "there is a default node class already",
     "uq_node_types_node_class_id_name": "the class has a type with this name",
     "uq_node_images_image_name": "a PXE image with this name exists: names of images are unique",
-    "uq_nodes_name": "a node with this name exists: names of nodes are unique",
+    "uq_nodes_name": NODE_NAME,
+    "ix_nodes_name_without_case": NODE_NAME,
+    "uq_availability_storages_name": "an availability storage with this name exists: their names are unique",
+    "ck_audit_log_outcome": "outcome is success, refused or failed",
     "uq_node_controls_power_control_id_power_control_port": "another node was just put on this port",
     "ix_node_controls_one_default": "another default control of this node was just chosen: try again",
     "pk_node_controls": "the power control is assigned to this node already: change it with PUT",
@@ -47,7 +51,7 @@ def broken(error: IntegrityError) -> str | None:
     if diagnosis is not None:
         name = diagnosis.constraint_name
         return name if isinstance(name, str) else None
-    found = re.search(r"constraint failed: (.+)$", str(error.orig))
+    found = re.search(r"constraint failed: (?:index ')?(.+?)'?$", str(error.orig))
     return _BY_COLUMNS.get(found[1], found[1]) if found else None
 
 

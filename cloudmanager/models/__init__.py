@@ -1,10 +1,14 @@
 """The tables, one per file."""
 
 from cloudmanager.models.api_token import ApiToken
+from cloudmanager.models.audit_record import AuditRecord
+from cloudmanager.models.availability_storage import AvailabilityStorage
 from cloudmanager.models.base import Base, utc_now
 from cloudmanager.models.flow import FlowEvent, FlowRow, Status
+from cloudmanager.models.idempotency_key import IdempotencyKey
 from cloudmanager.models.lease import Lease
 from cloudmanager.models.node import CONDITIONS, SMALL_NUMBERS, Node
+from cloudmanager.models.node_availability_storage import NodeAvailabilityStorage
 from cloudmanager.models.node_class import NodeClass, NodeType
 from cloudmanager.models.node_image import NodeImage
 from cloudmanager.models.power_action import PowerAction
@@ -14,11 +18,15 @@ __all__ = [
     "CONDITIONS",
     "SMALL_NUMBERS",
     "ApiToken",
+    "AuditRecord",
+    "AvailabilityStorage",
     "Base",
     "FlowEvent",
     "FlowRow",
+    "IdempotencyKey",
     "Lease",
     "Node",
+    "NodeAvailabilityStorage",
     "NodeClass",
     "NodeControl",
     "NodeImage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloudmanager.models.base import Base, utc_now
@@ -18,13 +18,20 @@ CONDITIONS = range(5)
 
 
 class Node(Base):
-    """A physical machine. `power_state` is what was last observed; None is unknown, which is not off."""
+    """A physical machine. `power_state` is what was last observed; None is unknown, which is not off.
+
+    Names are host names: two that differ only in the case of ASCII letters are one name, as in DNS.
+    """
 
     __tablename__ = "nodes"
     __table_args__ = (
         *(CheckConstraint(f"{name} BETWEEN 1 AND 99", name=name) for name in SMALL_NUMBERS),
         CheckConstraint("condition BETWEEN 0 AND 4", name="condition"),
         CheckConstraint("power_state IN ('power_on', 'power_off')", name="power_state"),
+        *(
+            Index("ix_nodes_name_without_case", text(folded), unique=True).ddl_if(dialect=dialect)
+            for dialect, folded in (("sqlite", "lower(name)"), ("postgresql", 'lower(name::text COLLATE "C")'))
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
