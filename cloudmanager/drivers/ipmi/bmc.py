@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
 
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from .ciphers import Suite
     from .logon import Account
     from .session import Session
-
-Address = tuple[Any, ...]
-"""A socket address as the `socket` module gives it."""
+    from .wire import Address, Wire
 
 IDLE: Final = 20.0
 """Seconds without requests after which we log out: BMCs have few session slots, and drop idle sessions
@@ -54,25 +52,6 @@ _FAREWELLS: Final = 2
 
 _PAUSE: Final = 0.5
 """Seconds before asking again a BMC that is busy or has no free session."""
-
-
-class Wire(Protocol):
-    """What a `Bmc` needs of the outside. `Transport` is the real one; tests have their own."""
-
-    def now(self) -> float:
-        """Seconds of a clock that never goes back."""
-
-    def send(self, bmc: Bmc, packet: bytes) -> None:
-        """Send a packet to `bmc.address`."""
-
-    def wake_at(self, bmc: Bmc, when: float) -> None:
-        """Call `bmc.wake` at this time instead of the one asked for before; `inf` is never."""
-
-    def new_session_id(self, bmc: Bmc) -> bytes:
-        """Make a session id of ours; packets that carry it come to `bmc.receive` until it is dropped."""
-
-    def drop_session_id(self, session_id: bytes) -> None:
-        """Forget a session id."""
 
 
 class Request:
@@ -203,15 +182,18 @@ class Bmc:
     def _proceed(self) -> None:
         self._asked = None
         self._closing = False
+        if self._on_closed and self._session:
+            self._log_out(self._session)
+            return
+        callbacks, self._on_closed = self._on_closed, []
+        for on_closed in callbacks:
+            on_closed()
+        if self._log_on or self._asked:
+            return  # a callback asked for something, and that is under way
         if self._requests:
             self._serve(self._requests[0])
-        elif self._on_closed and self._session:
-            self._log_out(self._session)
         else:
             self._schedule(self._wire.now() + IDLE if self._session else inf)
-            callbacks, self._on_closed = self._on_closed, []
-            for on_closed in callbacks:
-                on_closed()
 
     def _serve(self, request: Request) -> None:
         session = self._session
@@ -361,7 +343,7 @@ class Bmc:
     def _acting(self) -> bool:
         """Whether a command that acts has left us and its answer is missing."""
         command = self._asked
-        return bool(command and not self._closing and command.repeat is not Repeat.ALWAYS)
+        return bool(command and command.repeat is not Repeat.ALWAYS)
 
     def _finish(self, result: bytes | DeviceError) -> None:
         request = self._requests.popleft()
@@ -389,8 +371,6 @@ class Bmc:
 
     def _give_up_first(self) -> None:
         self._obstacle = ""
-        if self._log_on and self._requests:
-            return  # others wait for the same log-on
         if self._log_on or self._asked:
             self._abandon()
         self._proceed()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloudmanager.errors import DeviceUnreachable
 
-from .bmc import Address, Bmc
+from .bmc import Bmc
 from .packets import HEADER_SIZE, MAX_PACKET, PAYLOAD_TYPE, RMCP_HEADER, RMCP_PLUS, BadPacket, Payload
 from .timers import Timers
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .ciphers import Suite
     from .logon import Account
+    from .wire import Address
 
 _BURST: Final = 32
 """Packets sent before we look for answers: the kernel keeps only a few hundred unread packets of a socket."""

@@ -13,6 +13,7 @@ from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
 from cloudmanager.drivers.ipmi import IpmiSettings, SupermicroRackDevice
 from cloudmanager.drivers.ipmi.ciphers import SUITE_3, SUITE_17
 from cloudmanager.errors import DeviceRefused, InvalidInput, Unsupported
+from tests.peers import sockets
 
 
 class Relay(Driver):
@@ -113,6 +114,19 @@ class TestSupermicroRackDevice:
     def test_plain_settings_will_do(self):
         plain = SupermicroRackDevice(Settings(host="127.0.0.1", port=623))
         assert plain._suites() == (SUITE_3, SUITE_17)
+
+    async def test_a_cancelled_verb_leaves_nothing(self):
+        with sockets.silent_udp_port() as port:
+            device = driver(port=port)
+            reading = asyncio.create_task(device.read_states(["1"]))
+            await asyncio.sleep(0.05)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+            assert not device._bmc._requests
+            assert not device._transport._sessions
+            assert len(device._transport._timers) == 0
+            await device.close()
 
     async def test_a_status_without_the_status_is_an_error_and_not_off(self, monkeypatch):
         device = driver()

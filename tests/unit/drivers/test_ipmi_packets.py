@@ -103,6 +103,15 @@ def test_an_unprotected_packet_is_not_taken_for_a_protected_one():
             packets.split_in_session(bytes(packet), 12)
 
 
+@pytest.mark.parametrize("pad_length", [0, 1, 3, 255])
+def test_lengths_that_do_not_add_up(pad_length):
+    packet = bytearray(SUITE_3_LOG_ON.answer)
+    assert packet[-14] == 2
+    packet[-14] = pad_length
+    with pytest.raises(BadPacket, match="truncated"):
+        packets.split_in_session(bytes(packet), 12)
+
+
 @pytest.mark.parametrize("decode", DECODERS)
 @given(octets=st.binary(max_size=200))
 def test_no_decoder_raises_anything_but_bad_packet(decode, octets):
