@@ -1,4 +1,4 @@
-"""A migrated database for every test that wants one: the migration runs once, each test gets a copy.
+"""A migrated database for every test that wants one: the migration runs once, each test begins with what it made.
 
 A test marked `both_databases` runs on SQLite and on PostgreSQL, all others on SQLite.
 """
@@ -13,9 +13,9 @@ import pytest
 from cloudmanager import schema
 from cloudmanager.db import Database
 from tests.peers.postgresql import PostgreSql
+from tests.pristine import Pristine
 
 _NUMBERS = itertools.count()
-_MIGRATED = "migrated"
 
 
 def pytest_generate_tests(metafunc):
@@ -48,11 +48,14 @@ def postgresql_server():
 
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql_server):
-    """The same server, with the database that the others are copied from."""
-    database = Database(postgresql_server.create(_MIGRATED))
+    """The URL of the database that the tests use one after another, and what puts it back as it was."""
+    url = postgresql_server.create("migrated")
+    database = Database(url)
     schema.upgrade(database)
     database.close()
-    return postgresql_server
+    pristine = Pristine(url)
+    yield url, pristine
+    pristine.close()
 
 
 @pytest.fixture
@@ -71,10 +74,9 @@ def database_url(backend, request, tmp_path):
         shutil.copy(request.getfixturevalue("empty_database_file"), path)
         yield f"sqlite:///{path}"
         return
-    server = request.getfixturevalue("migrated_postgresql")
-    name = f"test{next(_NUMBERS)}"
-    yield server.create(name, template=_MIGRATED)
-    server.drop(name)
+    url, pristine = request.getfixturevalue("migrated_postgresql")
+    yield url
+    pristine.restore()
 
 
 @pytest.fixture

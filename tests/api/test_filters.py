@@ -9,6 +9,8 @@ import pytest
 from cloudmanager.api.nodes import nodes
 from cloudmanager.api.power_controls import power_controls
 
+pytestmark = pytest.mark.both_databases
+
 INTEGERS = {
     "id": lambda shown: shown["id"],
     "image_id": lambda shown: shown["image"]["id"],

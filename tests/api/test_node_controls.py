@@ -5,6 +5,8 @@ import pytest
 from cloudmanager.errors import DeviceRefused, DeviceUnreachable
 from cloudmanager.flows import start
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def board(api):

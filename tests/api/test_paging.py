@@ -9,6 +9,8 @@ from sqlalchemy import insert
 from cloudmanager.api.reading import CHUNK
 from cloudmanager.models import Node, NodeControl, PowerControl
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def fleet(api):

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+pytestmark = pytest.mark.both_databases
+
 HUGE = 10**40
 
 

@@ -14,6 +14,8 @@ from cloudmanager.models import FlowRow, Node
 
 from .world import WorkerDied
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def define(monkeypatch):
