@@ -9,6 +9,7 @@ import threading
 
 from cloudmanager.drivers.ipmi import IpmiSettings, SupermicroRackDevice
 from cloudmanager.simulators.datacentre import DataCentre
+from tests.contract.drivers.contract import Peer
 from tests.peers.ipmi_sim import IpmiSim, SimulatedBmc
 from tests.peers.programs import program
 from tests.peers.pyghmi_bmc import PyghmiBmc
@@ -16,11 +17,8 @@ from tests.peers.relay import Relay
 from tests.peers.sockets import free_udp_port
 
 
-class IpmiPeer:
+class IpmiPeer(Peer):
     driver = SupermicroRackDevice
-    outlet = "1"
-    tells_of_wrong_login = True
-    missed_log_outs = False
 
     def settings(self, **changes):
         bmc = self.bmc
