@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.api import filters
@@ -35,30 +35,35 @@ class Query(Protocol):
 
 @dataclass(frozen=True)
 class Window:
-    """Which rows of a table are asked for, in which order."""
+    """Which rows of a table are asked for, in which order; `options` say how they are to be shown."""
 
     where: tuple[ColumnElement[bool], ...] = ()
     sort: InstrumentedAttribute[Any] | None = None
     descending: bool = False
     offset: int = 0
     limit: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Filters, sort and paging of a list. It is sorted by key unless the query says otherwise."""
+    """Filters, sort, paging and options of a list. It is sorted by key unless the query says otherwise."""
 
     fields: Mapping[str, filters.Filter]
     sortable: bool = True
+    options: Options = field(default_factory=lambda: NO_QUERY)
 
     def parse(self, given: MultiDict[str, str], max_limit: int) -> Window:
         """The window asked for."""
         wrong: dict[str, list[str]] = {}
         where: list[ColumnElement[bool]] = []
         settings: dict[str, Any] = {}
+        options = self.options.defaults()
         for name, values in given.lists():
             try:
-                if name in self.fields:
+                if name in self.options.options:
+                    options[name] = self.options.value(name, values)
+                elif name in self.fields:
                     where += [self.fields[name].condition(value) for value in values]
                 else:
                     self._set(settings, name, _single(values), max_limit)
@@ -66,7 +71,7 @@ class ListQuery:
                 wrong[name] = [str(error)]
         if wrong:
             raise _refusal(wrong)
-        return Window(where=tuple(where), **settings)
+        return Window(where=tuple(where), options=options, **settings)
 
     def _set(self, settings: dict[str, Any], name: str, value: str, max_limit: int) -> None:
         if name == "sort" and self.sortable:
@@ -85,30 +90,39 @@ class ListQuery:
         return self.fields[name].column
 
     def parameters(self) -> list[dict[str, Any]]:
-        """Filters, sort, offset, limit."""
+        """Filters, sort, offset, limit, options."""
         described = [_filter_parameter(name, field) for name, field in self.fields.items()]
         if self.sortable:
             names = [sign + name for name in self.fields for sign in ("", "-")]
             described.append(_parameter("sort", {"type": "string", "enum": names}, "Order; - is descending."))
         natural_number = {"type": "integer", "minimum": 0}
-        return described + [_parameter(name, natural_number, text) for name, text in _PAGING.items()]
+        described += [_parameter(name, natural_number, text) for name, text in _PAGING.items()]
+        return described + self.options.parameters()
 
 
 @dataclass(frozen=True)
 class Options:
-    """Single parameters of an operation that is no list: name -> option."""
+    """Single parameters: name -> option."""
 
     options: Mapping[str, Option]
 
+    def defaults(self) -> dict[str, Any]:
+        """What holds for parameters that are absent."""
+        return {name: option.default for name, option in self.options.items()}
+
+    def value(self, name: str, texts: list[str]) -> Any:
+        """What is meant by the texts of a parameter; ValueError says what is wrong with them."""
+        if name not in self.options:
+            raise ValueError("unknown parameter")
+        return self.options[name].parse(_single(texts))
+
     def parse(self, given: MultiDict[str, str], max_limit: int) -> dict[str, Any]:  # noqa: ARG002
         """{name: value}, with defaults for what is absent."""
-        values = {name: option.default for name, option in self.options.items()}
+        values = self.defaults()
         wrong: dict[str, list[str]] = {}
         for name, texts in given.lists():
             try:
-                if name not in self.options:
-                    raise ValueError("unknown parameter")  # noqa: TRY301
-                values[name] = self.options[name].parse(_single(texts))
+                values[name] = self.value(name, texts)
             except ValueError as error:
                 wrong[name] = [str(error)]
         if wrong:

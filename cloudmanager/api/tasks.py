@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask_smorest import Blueprint
 from sqlalchemy import String, cast, func, literal, or_, select
 from sqlalchemy.orm import aliased
-from werkzeug.datastructures import MultiDict
 
 from cloudmanager.api import filters
 from cloudmanager.api.answers import accepted, answer
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy import ColumnElement, ScalarSelect
     from sqlalchemy.orm import Session
+    from werkzeug.datastructures import MultiDict
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1", description="Work that goes on by itself")
 
@@ -52,33 +52,17 @@ class _HostFilter(filters.Filter):
         return or_(FlowRow.subject == host, FlowRow.subject.in_(named))
 
 
-@dataclass(frozen=True)
-class _TaskWindow:
-    window: Window
-    detail: bool
-
-
 class _TaskQuery(ListQuery):
-    """A list's query with `detail` besides; the newest come first."""
+    """A list of recent ones: the newest come first, and some hundred of them are enough."""
 
-    _extra = Options({"detail": flag("Answer objects instead of ids.")})
-
-    def parse(self, given: MultiDict[str, str], max_limit: int) -> Any:
-        """The window and the wish for objects."""
-        rest = MultiDict(given)
-        extra: MultiDict[str, str] = MultiDict()
-        if "detail" in rest:
-            extra.setlist("detail", rest.poplist("detail"))
-        window = super().parse(rest, max_limit)
+    def parse(self, given: MultiDict[str, str], max_limit: int) -> Window:
+        """The window."""
+        window = super().parse(given, max_limit)
         if window.sort is None:
             window = replace(window, descending=True)
         if window.limit is None:
             window = replace(window, limit=min(DEFAULT_LIMIT, max_limit))
-        return _TaskWindow(window, detail=self._extra.parse(extra, max_limit)["detail"])
-
-    def parameters(self) -> list[dict[str, Any]]:
-        """Those of a list, and `detail`."""
-        return super().parameters() + self._extra.parameters()
+        return window
 
 
 QUERY = _TaskQuery(
@@ -88,7 +72,8 @@ QUERY = _TaskQuery(
         "host": _HostFilter(FlowRow.subject, "string", filters.text_value, ("eq",)),
         "parent_id": filters.text(FlowRow.parent_id),
         "created_at": filters.moment(FlowRow.created_at),
-    }
+    },
+    options=Options({"detail": flag("Answer objects instead of ids.")}),
 )
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -203,9 +188,9 @@ TASKS = Source(SELECT_TASKS, key=FlowRow.sequence, present=present)
         }
     },
 )
-def list_tasks(query: _TaskWindow) -> Response:
+def list_tasks(query: Window) -> Response:
     """Ids; with `detail=true` objects."""
-    return list_answer(TASKS if query.detail else IDS, query.window, "tasks")
+    return list_answer(TASKS if query.options["detail"] else IDS, query, "tasks")
 
 
 @operation(
