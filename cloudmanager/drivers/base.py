@@ -13,10 +13,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from cloudmanager.errors import DeviceRefused, Unsupported
+from cloudmanager.errors import DeviceError, DeviceRefused, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+    OnRead = Callable[[Mapping[str, "PowerState"] | DeviceError], None]
 
 
 class PowerState(enum.StrEnum):
@@ -65,6 +67,7 @@ class Driver(ABC):
         self.settings = settings
         self._one_at_a_time = asyncio.Lock()
         self._free_at = 0.0
+        self._polls: set[asyncio.Task[None]] = set()
 
     async def read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]:
         """Read what the device says of each outlet, with as few exchanges as the device allows."""
@@ -73,6 +76,22 @@ class Driver(ABC):
         async with self._one_at_a_time:
             await self._keep_interval()
             return await self._read_states(outlets)
+
+    def poll(self, outlets: Collection[str], on_read: OnRead) -> None:
+        """Read as `read_states` does, and hand what comes of it to `on_read`: once, later, on the event loop.
+
+        For fleets: a driver overrides this when it can do it without a task of its own.
+        """
+        task = asyncio.get_running_loop().create_task(self._poll(outlets, on_read))
+        self._polls.add(task)
+        task.add_done_callback(self._polls.discard)
+
+    async def _poll(self, outlets: Collection[str], on_read: OnRead) -> None:
+        try:
+            result: Mapping[str, PowerState] | DeviceError = await self.read_states(outlets)
+        except DeviceError as error:
+            result = error
+        on_read(result)
 
     async def apply(self, outlet: str, action: Action) -> None:
         """Send one command. Return means that the device accepted it, not that it is done."""

@@ -18,8 +18,11 @@ from .transport import Transport
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from cloudmanager.drivers.base import OnRead
+
     from .bmc import Bmc
     from .commands import Command
+    from .wire import Address
 
 _SUITES: Final[dict[str, tuple[Suite, ...]]] = {
     "auto": (SUITE_3, SUITE_17),
@@ -61,6 +64,29 @@ class SupermicroRackDevice(Driver):
         state = await self._power_state(self._deadline())
         return dict.fromkeys(outlets, state)
 
+    def poll(self, outlets: Collection[str], on_read: OnRead) -> None:
+        """Read without a task: thousands of BMCs are asked in one turn of the event loop."""
+        address = self._transport_of_loop().literal(self.settings.host, self.settings.port)
+        if address is None or self.settings.min_interval:
+            super().poll(outlets, on_read)
+            return
+
+        def answered(result: bytes | DeviceError) -> None:
+            on_read(result if isinstance(result, DeviceError) else self._states(outlets, result))
+
+        try:
+            bmc = self._bmc_at(address)
+        except DeviceRefused as error:
+            asyncio.get_running_loop().call_soon(on_read, error)
+        else:
+            bmc.request(commands.CHASSIS_STATUS, self._deadline(), answered)
+
+    def _states(self, outlets: Collection[str], status: bytes) -> Mapping[str, PowerState] | DeviceRefused:
+        try:
+            return dict.fromkeys(outlets, self._state_in(status))
+        except DeviceRefused as error:
+            return error
+
     async def _apply(self, outlet: str, action: Action) -> None:  # noqa: ARG002 - there is one outlet
         deadline = self._deadline()
         if action in {Action.RESET, Action.SOFT_OFF} and await self._power_state(deadline) is PowerState.OFF:
@@ -82,7 +108,9 @@ class SupermicroRackDevice(Driver):
             await released.wait()
 
     async def _power_state(self, deadline: float) -> PowerState:
-        status = await self._ask(commands.CHASSIS_STATUS, deadline)
+        return self._state_in(await self._ask(commands.CHASSIS_STATUS, deadline))
+
+    def _state_in(self, status: bytes) -> PowerState:
         on = commands.power_is_on(status)
         if on is None:
             raise DeviceRefused(f"{self} answered Get Chassis Status without the status")
@@ -110,6 +138,10 @@ class SupermicroRackDevice(Driver):
             raise DeviceUnreachable(
                 f"the host name {self.settings.host!r} was not resolved in time"
             ) from None
+        return self._bmc_at(address)
+
+    def _bmc_at(self, address: Address) -> Bmc:
+        transport = self._transport_of_loop()
         if self._bmc and self._bmc.address != address:
             transport.release(self._bmc, _nothing)
             self._bmc = None

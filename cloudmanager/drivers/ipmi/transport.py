@@ -64,6 +64,7 @@ class Transport:
         self._bmcs: dict[Address, dict[tuple[Account, tuple[Suite, ...]], Bmc]] = {}
         self._users: Counter[Bmc] = Counter()
         self._names: dict[tuple[str, int], tuple[float, Address]] = {}
+        self._literals: dict[tuple[str, int], Address] = {}
 
     @classmethod
     def current(cls) -> Transport:
@@ -101,9 +102,8 @@ class Transport:
 
     async def resolve(self, host: str, port: int) -> Address:
         """The address of a host; a name is asked of the system's resolver and remembered for a minute."""
-        with contextlib.suppress(OSError, UnicodeError):
-            literal = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-            return literal[0][4]
+        if (literal := self.literal(host, port)) is not None:
+            return literal
         expires, address = self._names.get((host, port), (0.0, ()))
         if expires <= self._loop.time():
             try:
@@ -113,6 +113,16 @@ class Transport:
             address = found[0][4]
             self._names[host, port] = self._loop.time() + _NAME_IS_GOOD_FOR, address
         return address
+
+    def literal(self, host: str, port: int) -> Address | None:
+        """The address that `host` is, or None when it is a name."""
+        found = self._literals.get((host, port))
+        if found is None:
+            with contextlib.suppress(OSError, UnicodeError):
+                flags = socket.AI_NUMERICHOST
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)[0][4]
+                self._literals[host, port] = found
+        return found
 
     def forget_name(self, host: str, port: int) -> None:
         """Ask the resolver again next time."""
@@ -252,6 +262,7 @@ class Transport:
         self._sockets.clear()
         self._timers.stop()
         self._names.clear()
+        self._literals.clear()
 
 
 def _open_socket(family: socket.AddressFamily) -> socket.socket:
