@@ -1,7 +1,8 @@
 """The database: one engine per process, one transaction per piece of work.
 
 On SQLite a transaction that writes takes the write lock at its start (BEGIN IMMEDIATE), so that it waits for
-another writer instead of failing in its middle.
+another writer instead of failing in its middle. On PostgreSQL a reader sees one state (REPEATABLE READ), as
+on SQLite, and may not write; no wait is endless.
 """
 
 from __future__ import annotations
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from cloudmanager.config import Config
 
 _AFTER_COMMIT = "after_commit"
+_POSTGRESQL_ARGUMENTS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,  # a server that vanished without a word is noticed within a minute
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+_SQLITE_TRANSACTIONS: tuple[dict[str, Any], dict[str, Any]] = ({"begin": "BEGIN IMMEDIATE"}, {})
+_POSTGRESQL_TRANSACTIONS: tuple[dict[str, Any], dict[str, Any]] = (
+    {},
+    {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+)
+"""Options of transactions that write, and of those that read."""
 
 
 class Database:
@@ -34,6 +48,7 @@ class Database:
         *,
         pool_size: int = 10,
         busy_timeout: float = 15.0,
+        statement_timeout: float = 60.0,
         sqlite_synchronous: str = "FULL",
     ) -> None:
         try:
@@ -43,17 +58,18 @@ class Database:
                 hide_parameters=True,  # a bound value may be a secret, and errors are logged
                 pool_size=pool_size,
                 max_overflow=2 * pool_size,
-                connect_args={"timeout": busy_timeout} if is_sqlite else {},
+                connect_args={"timeout": busy_timeout} if is_sqlite else _POSTGRESQL_ARGUMENTS,
                 pool_pre_ping=not is_sqlite,
             )
         except (ArgumentError, ImportError) as error:
             raise Misconfigured(f"[database] connection: {error}") from None
         if is_sqlite:
             _prepare_sqlite(self.engine, sqlite_synchronous)
-        self._writer = sessionmaker(
-            self.engine.execution_options(begin="BEGIN IMMEDIATE"), expire_on_commit=False
-        )
-        self._reader = sessionmaker(self.engine, expire_on_commit=False)
+        else:
+            _prepare_postgresql(self.engine, busy_timeout, statement_timeout)
+        to_write, to_read = _SQLITE_TRANSACTIONS if is_sqlite else _POSTGRESQL_TRANSACTIONS
+        self._writer = sessionmaker(self.engine.execution_options(**to_write), expire_on_commit=False)
+        self._reader = sessionmaker(self.engine.execution_options(**to_read), expire_on_commit=False)
 
     @classmethod
     def from_config(cls, config: Config) -> Database:
@@ -63,6 +79,7 @@ class Database:
             options.connection,
             pool_size=options.pool_size,
             busy_timeout=options.busy_timeout,
+            statement_timeout=options.statement_timeout,
             sqlite_synchronous=options.sqlite_synchronous,
         )
 
@@ -125,3 +142,17 @@ def _prepare_sqlite(engine: Engine, synchronous: str) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _prepare_postgresql(engine: Engine, lock_timeout: float, statement_timeout: float) -> None:
+    settings = {
+        "lock_timeout": lock_timeout,
+        "statement_timeout": statement_timeout,
+        "idle_in_transaction_session_timeout": statement_timeout,  # of a process that hangs and holds locks
+    }
+    statement = "; ".join(f"SET {name} = {round(1000 * seconds)}" for name, seconds in settings.items())
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.execute(statement)
+        connection.commit()

@@ -15,7 +15,7 @@ class Pristine:
     """Remembers the rows and sequences that there are now."""
 
     def __init__(self, url):
-        self._engine = create_engine(url)
+        self._engine = create_engine(url, pool_pre_ping=True)
         with self._engine.connect() as connection:
             self._rows = {
                 table: [dict(row) for row in connection.execute(table.select()).mappings()]

@@ -12,7 +12,16 @@ OPTIONS = [
     ),
     cfg.IntOpt("pool_size", default=10, min=1, help="Connections that one process keeps open."),
     cfg.FloatOpt(
-        "busy_timeout", default=15.0, min=0.1, help="SQLite: seconds that a writer waits for another."
+        "busy_timeout",
+        default=15.0,
+        min=0.1,
+        help="Seconds that a writer waits for another before it gives up.",
+    ),
+    cfg.FloatOpt(
+        "statement_timeout",
+        default=60.0,
+        min=1.0,
+        help="PostgreSQL: seconds after which a statement, or a transaction that does nothing, is ended.",
     ),
     cfg.StrOpt(
         "sqlite_synchronous",

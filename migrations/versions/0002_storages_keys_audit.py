@@ -95,7 +95,7 @@ def _create_audit_log() -> None:
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("detail", sa.Text(), nullable=True),
-        sa.CheckConstraint("outcome IN ('success', 'refused', 'failed')", name="ck_audit_log_outcome"),
+        sa.CheckConstraint("outcome IN ('success', 'refused', 'failed')", name=op.f("ck_audit_log_outcome")),
         sa.PrimaryKeyConstraint("id", name="pk_audit_log"),
     )
     for column in AUDIT_INDEXES:

@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,15 +20,13 @@ import psycopg
 
 from tests.peers.programs import program
 
-HOST = "127.0.0.1"
 USER = "cloudmanager"
 ACCOUNT = "postgres"
 """Whose process it is when we are root, because PostgreSQL refuses to run as root."""
 
 START_TIMEOUT = 30.0
 SETTINGS = {
-    "listen_addresses": HOST,
-    "unix_socket_directories": "",
+    "listen_addresses": "",
     "max_connections": 200,
     "shared_buffers": "64MB",
     "fsync": "off",
@@ -42,7 +39,7 @@ INSTALLED = "/usr/lib/postgresql"
 
 
 class PostgreSql:
-    """A cluster in a directory of its own, on a free port of 127.0.0.1; a context manager."""
+    """A cluster in a directory of its own, reached by a unix socket; a context manager."""
 
     def __init__(self):
         self._stack = contextlib.ExitStack()
@@ -51,7 +48,6 @@ class PostgreSql:
         self._as_account = (
             {"user": ACCOUNT, "group": ACCOUNT, "extra_groups": []} if os.geteuid() == 0 else {}
         )
-        self.port = 0
 
     def __enter__(self):
         initdb = _program("initdb")
@@ -62,7 +58,6 @@ class PostgreSql:
             if self._as_account:
                 account = pwd.getpwnam(ACCOUNT)
                 os.chown(home, account.pw_uid, account.pw_gid)
-            self.port = _free_port()
             self._initialise(initdb)
             stack.callback(self.stop)
             self.start()
@@ -74,7 +69,7 @@ class PostgreSql:
 
     def url(self, name):
         """The SQLAlchemy URL of a database."""
-        return f"postgresql+psycopg://{USER}@{HOST}:{self.port}/{name}"
+        return f"postgresql+psycopg://{USER}@/{name}?host={self._data.parent}"
 
     def create(self, name, template="template0"):
         """Make a database, a copy of another one that nobody uses now; answers its URL."""
@@ -88,7 +83,7 @@ class PostgreSql:
     def start(self):
         """Start the server and wait until it answers."""
         with (self._data.parent / "log").open("ab") as log:
-            command = [_program("postgres"), "-D", str(self._data), "-p", str(self.port)]
+            command = [_program("postgres"), "-D", str(self._data), "-k", str(self._data.parent)]
             command += [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
             self._process = subprocess.Popen(
                 command,
@@ -128,13 +123,7 @@ class PostgreSql:
         assert done.returncode == 0, done.stderr
 
     def _execute(self, statement):
-        parameters = {
-            "host": HOST,
-            "port": self.port,
-            "user": USER,
-            "dbname": "postgres",
-            "connect_timeout": 5,
-        }
+        parameters = {"host": str(self._data.parent), "user": USER, "dbname": "postgres"}
         with psycopg.connect(**parameters, autocommit=True) as connection:
             connection.execute(statement)
 
@@ -142,9 +131,3 @@ class PostgreSql:
 def _program(name):
     versions = sorted(Path(INSTALLED).glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
     return program(name, *versions)
-
-
-def _free_port():
-    with socket.socket() as opened:
-        opened.bind((HOST, 0))
-        return opened.getsockname()[1]
