@@ -22,6 +22,7 @@ from cloudmanager.api import (
     node_images,
     node_power,
     nodes,
+    policy,
     power_actions,
     power_controls,
     services,
@@ -65,6 +66,7 @@ def create_app(given: Services) -> Flask:
     services.attach(app, given)
     app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes + 1  # what is cut off shows
     auth.register(app)
+    policy.register(app)
     tracing.register(app)
     errors.register(app)
     app.register_blueprint(metrics.blueprint)

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from cloudmanager.config import Config
 
 HIDDEN = "***"
-CHATTY = ("alembic", "amqp", "celery", "gunicorn", "kombu", "paramiko", "sqlalchemy", "urllib3")
+CHATTY = (
+    "alembic",
+    "amqp",
+    "celery",
+    "gunicorn",
+    "keystoneauth",
+    "keystonemiddleware",
+    "kombu",
+    "paramiko",
+    "sqlalchemy",
+    "urllib3",
+)
 """Libraries whose `info` is of no use to an operator: they begin at `warning` unless the level is `debug`."""
 
 _SECRET_NAME = re.compile(

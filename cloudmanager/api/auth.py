@@ -1,68 +1,65 @@
-"""Who calls, and whether they may. Each operation names the least role that it takes."""
+"""Who calls, and whether they may: a strategy answers the first, the policy the second."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 import structlog
 from flask import current_app, g, request
 
+from cloudmanager.api import policy
 from cloudmanager.api.services import services
-from cloudmanager.errors import Forbidden, Unauthenticated
-from cloudmanager.models import utc_now
-from cloudmanager.tokens import digest, find_holder
+from cloudmanager.api.token_strategy import TokenStrategy
+from cloudmanager.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from cloudmanager.db import Database
-    from cloudmanager.tokens import Holder, Role
+    from cloudmanager.api.caller import Caller
+    from cloudmanager.config import Config
 
 HEADER = "X-Auth-Token"
-_CACHE = "cloudmanager.tokens"
+_KEY = "cloudmanager.auth"
 
 
-class TokenCache:
-    """Remembers tokens for some seconds, so that most requests need no look-up. One per application."""
+class Strategy(Protocol):
+    """Finds out whom a token belongs to. `challenge` tells how to get one, for `WWW-Authenticate`."""
 
-    def __init__(self, seconds: float = 5.0, size: int = 1000) -> None:
-        self._seconds = seconds
-        self._size = size
-        self._known: dict[str, tuple[float, Holder]] = {}
+    challenge: str
 
-    def find(self, database: Database, token: str) -> Holder | None:
-        """Whom the token belongs to. Unknown tokens are not remembered."""
-        key = digest(token)
-        until, holder = self._known.get(key, (0.0, None))
-        if time.monotonic() < until:
-            return holder
-        with database.reading() as session:
-            holder = find_holder(session, key)
-        if holder is not None:
-            if len(self._known) >= self._size:
-                self._known.clear()
-            self._known[key] = (time.monotonic() + self._seconds, holder)
-        return holder
+    def identify(self, token: str) -> Caller:
+        """The caller; raises `Unauthenticated`, or `Unavailable` when nobody can tell now."""
 
 
 def register(app: Flask) -> None:
-    """Give the application its own memory of tokens."""
-    app.extensions[_CACHE] = TokenCache()
+    """Give the application its strategy."""
+    with app.app_context():
+        app.extensions[_KEY] = make_strategy(services().config)
 
 
-def authorize(least: Role) -> None:
-    """Put the caller into `g.caller`, or refuse."""
+def make_strategy(config: Config) -> Strategy:
+    """What `[auth] strategy` names; raises `Misconfigured`."""
+    if config.auth.strategy == "keystone":
+        from cloudmanager.api.keystone import KeystoneStrategy  # noqa: PLC0415 - slow, and not for everybody
+
+        return KeystoneStrategy(config)
+    return TokenStrategy()
+
+
+def authorize(rule: str) -> None:
+    """Put the caller into `g.caller`, or refuse; `rule` is the one of the policy that must allow it."""
     token = request.headers.get(HEADER)
     if not token:
         raise Unauthenticated(f"send a token in the header {HEADER}")
-    cache: TokenCache = current_app.extensions[_CACHE]
-    holder = cache.find(services().database, token)
-    if holder is None or (holder.expires_at is not None and holder.expires_at <= utc_now()):
-        raise Unauthenticated("the token is unknown or has expired: get another one")
-    g.caller = holder
-    structlog.contextvars.bind_contextvars(user=holder.name)
-    if holder.role < least:
-        raise Forbidden(
-            f"this needs the role {least.title}; the token of {holder.name} is {holder.role.title}"
-        )
+    g.caller = caller = _strategy().identify(token)
+    structlog.contextvars.bind_contextvars(user=caller.name)
+    policy.enforce(rule, caller)
+
+
+def challenge() -> str:
+    """What a refused caller is told in `WWW-Authenticate`."""
+    return _strategy().challenge
+
+
+def _strategy() -> Strategy:
+    return cast("Strategy", current_app.extensions[_KEY])

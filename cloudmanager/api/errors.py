@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from cloudmanager import errors
+from cloudmanager.api import auth
 from cloudmanager.api.answers import answer
 from cloudmanager.api.constraints import in_words
 from cloudmanager.db import is_passing
@@ -73,7 +74,7 @@ def _ours(error: errors.CloudManagerError) -> Response:
     if isinstance(error, errors.Unavailable):
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.Unauthenticated):
-        response.headers["WWW-Authenticate"] = 'X-Auth-Token realm="cloudmanager"'
+        response.headers["WWW-Authenticate"] = auth.challenge()
     return response
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request
 from werkzeug.routing import BaseConverter
 
-from cloudmanager.api import auth
+from cloudmanager.api import auth, policy
 from cloudmanager.api.body import read_body
 from cloudmanager.api.fields import MAX_INTEGER
 from cloudmanager.api.query import NO_QUERY, Query
@@ -56,17 +56,25 @@ def operation(
     answers: Mapping[int, Any],
     errors: Sequence[int] = (),
 ) -> Decorator:
-    """Serve a function at a path. `role` is the least that may call it; None is everyone.
+    """Serve a function at a path. `role` is the least that may call it by default; None is everyone.
 
     The function gets the variables of the path, and `query` and `body` when they are declared. `answers` is
     {status: schema or None}; `errors` are statuses besides those that every operation can give.
     """
 
     def decorate(function: View) -> View:
+        endpoint = name or function.__name__
+        path = f"{blueprint.url_prefix or ''}{rule}"
+        allowing = (
+            policy.declare(blueprint.name, endpoint, role, summary=summary, method=method, path=path)
+            if role
+            else None
+        )
+
         @wraps(function)
         def view(**variables: Any) -> Response:
-            if role is not None:
-                auth.authorize(role)
+            if allowing is not None:
+                auth.authorize(allowing)
             _check_ids(variables)
             parsed = query.parse(request.args, services().config.api.max_limit)
             if query is not NO_QUERY:
@@ -75,11 +83,11 @@ def operation(
                 variables["body"] = read_body(body, wrapper)
             return function(**variables)
 
-        documented = blueprint.doc(**_documentation())(view)
-        blueprint.add_url_rule(rule, name or function.__name__, documented, methods=[method])
+        documented = blueprint.doc(**_documentation(allowing))(view)
+        blueprint.add_url_rule(rule, endpoint, documented, methods=[method])
         return function
 
-    def _documentation() -> dict[str, Any]:
+    def _documentation(allowing: str | None) -> dict[str, Any]:
         statuses: list[int] = [*(_ALWAYS if role else (422,)), *errors]
         document: dict[str, Any] = {
             "operationId": name,
@@ -88,7 +96,7 @@ def operation(
             "security": [{SECURITY: []}] if role else [],
         }
         if role:
-            document["x-role"] = role.title
+            document |= {"x-role": role.title, "x-policy": allowing}
         if "<" in rule:
             statuses.append(404)
         if body is not None:

@@ -9,14 +9,38 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
-from cloudmanager.config import api, auth, broker, database, flows, log, power, secrets
+from cloudmanager.config import (
+    api,
+    audit,
+    auth,
+    broker,
+    database,
+    flows,
+    keystone_authtoken,
+    log,
+    oslo_policy,
+    power,
+    secrets,
+)
 from cloudmanager.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SECTIONS = (api, auth, broker, database, flows, log, power, secrets)
+SECTIONS = (
+    api,
+    auth,
+    keystone_authtoken,
+    oslo_policy,
+    audit,
+    broker,
+    database,
+    flows,
+    log,
+    power,
+    secrets,
+)
 
 Config = cfg.ConfigOpts
 """`config.<section>.<option>`; see `docs/configuration.md` for every option."""

@@ -1,11 +1,20 @@
 """[api] where the REST API listens and how much one request may ask."""
 
-from oslo_config import cfg
+from ipaddress import ip_network
+from typing import cast
+
+from oslo_config import cfg, types
 
 GROUP = "api"
 OPTIONS = [
     cfg.StrOpt("host", default="127.0.0.1", help="Address to listen on."),
     cfg.PortOpt("port", default=9362, help="TCP port to listen on."),
+    cfg.ListOpt(
+        "trusted_proxies",
+        default=[],
+        item_type=cast("types.ConfigType", ip_network),
+        help="Addresses or networks whose X-Forwarded-For is believed, for the audit log.",
+    ),
     cfg.IntOpt("processes", default=1, min=1, help="Number of API processes on this machine."),
     cfg.IntOpt("threads", default=16, min=1, help="Requests that one API process serves at once."),
     cfg.IntOpt(

@@ -25,7 +25,7 @@ def sample() -> str:
         for option in section.OPTIONS:
             notes = [option.help, *_notes(option)]
             lines = "".join(f"# {note}\n" for note in notes)
-            parts.append(f"\n{lines}#{option.dest} = {_default(option)}\n")
+            parts.append(f"\n{lines}#{option.dest} = {_default(option)}".rstrip() + "\n")
         parts.append("\n")
     return "\n".join(["# CloudManager: every option, at its default.\n", "".join(parts).rstrip() + "\n"])
 
@@ -43,7 +43,8 @@ def markdown() -> str:
 
 def _row(option: Any) -> str:
     meaning = " ".join([option.help, *_notes(option)]).replace("|", "\\|")
-    return f"| `{option.dest}` | `{_default(option)}` | {meaning} |\n"
+    default = f"`{_default(option)}`" if _default(option) else ""
+    return f"| `{option.dest}` | {default} | {meaning} |\n"
 
 
 def _summary(section: Any) -> str:
@@ -51,7 +52,10 @@ def _summary(section: Any) -> str:
 
 
 def _default(option: Any) -> str:
-    return str(option.default).replace("$", "$$")
+    """As it would stand in the file; nothing for an option that has none."""
+    value = option.default
+    text = ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return text.replace("$", "$$")
 
 
 def _notes(option: Any) -> list[str]:

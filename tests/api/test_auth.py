@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from cloudmanager import errors
-from cloudmanager.api.auth import TokenCache
+from cloudmanager.api import memory
+from cloudmanager.api.token_strategy import TokenStrategy
 from cloudmanager.app import openapi_document
 from cloudmanager.models import ApiToken, utc_now
 from cloudmanager.tokens import Role, create_token, digest, find_holder
@@ -81,8 +82,8 @@ def test_only_the_digest_is_stored(api):
 
 def test_a_token_is_remembered_for_a_moment_only(api, monkeypatch):
     now = 1000.0
-    monkeypatch.setattr("cloudmanager.api.auth.time.monotonic", lambda: now)
-    cache = TokenCache(seconds=5.0, size=2)
+    monkeypatch.setattr(memory, "monotonic", lambda: now)
+    cache = TokenStrategy(size=2)
     token = api.tokens["reader"]
     assert cache.find(api.database, token).name == "the reader"
     with api.database.transaction() as session:
