@@ -12,6 +12,7 @@ import click
 from cloudmanager import __version__
 from cloudmanager.command_line import Commands, address_options, config_options, find_config, load
 from cloudmanager.lab_commands import lab
+from cloudmanager.power_commands import power
 
 if TYPE_CHECKING:
     from cloudmanager.config import Config
@@ -222,3 +223,4 @@ def _become_worker_process(*arguments: str) -> None:
 
 
 main.add_command(lab)
+main.add_command(power)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-COLUMNS = ("control_type", "host", "port", "login", "password")
+COLUMNS = ("control_type", "host", "port", "login", "password", "outlet")
 _HIGHEST_PORT = 65535
 
 
@@ -46,7 +46,7 @@ def _has_device(line: str) -> bool:
 def _device(row: list[str], password: str | None, timeout: float) -> Device:
     if not 3 <= len(row) <= len(COLUMNS):  # noqa: PLR2004  # the first three are needed
         raise InvalidInput(f"{len(row)} columns; expected {', '.join(COLUMNS)}")
-    control_type, host, port, login, secret = [*row, *[""] * (len(COLUMNS) - len(row))]
+    control_type, host, port, login, secret, outlet = [*row, *[""] * (len(COLUMNS) - len(row))]
     driver = driver_for(control_type)
     if not host:
         raise InvalidInput("host is empty")
@@ -59,4 +59,6 @@ def _device(row: list[str], password: str | None, timeout: float) -> Device:
         password=secret or password or "",
         timeout=timeout,
     )
-    return Device(control_type, settings)
+    if outlet and outlet not in driver.valid_outlets():
+        raise InvalidInput(f"{control_type} has no outlet {outlet!r}")
+    return Device(control_type, settings, (outlet,) if outlet else ())

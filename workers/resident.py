@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from cloudmanager.db import Database
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.power import Power
+from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault
 
 if TYPE_CHECKING:
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
     from cloudmanager.config import Config
 
 log = structlog.get_logger(__name__)
-
-
-class SystemClock:
-    """The time of this machine."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        await asyncio.sleep(seconds)
 
 
 class Resident:
