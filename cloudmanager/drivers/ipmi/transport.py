@@ -108,7 +108,7 @@ class Transport:
         if expires <= self._loop.time():
             try:
                 found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-            except (OSError, UnicodeError) as error:
+            except (OSError, ValueError) as error:
                 raise DeviceUnreachable(f"the host name {host!r} cannot be resolved: {error}") from error
             address = found[0][4]
             self._names[host, port] = self._loop.time() + _NAME_IS_GOOD_FOR, address
@@ -118,7 +118,7 @@ class Transport:
         """The address that `host` is, or None when it is a name."""
         found = self._literals.get((host, port))
         if found is None:
-            with contextlib.suppress(OSError, UnicodeError):
+            with contextlib.suppress(OSError, ValueError):
                 flags = socket.AI_NUMERICHOST
                 found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)[0][4]
                 self._literals[host, port] = found
@@ -164,12 +164,14 @@ class Transport:
 
     def _pump(self) -> None:
         """Send a burst, take what has come, leave the rest to the next turn of the loop."""
-        self._pump_is_due = False
-        for _ in range(min(_BURST, len(self._outgoing))):
-            self._send_next()
-        if self._outgoing:
-            self._pump_is_due = True
-            self._loop.call_soon(self._pump)
+        try:
+            for _ in range(min(_BURST, len(self._outgoing))):
+                self._send_next()
+        finally:
+            self._pump_is_due = bool(self._outgoing)
+            if self._pump_is_due:
+                self._loop.call_soon(self._pump)
+        if self._pump_is_due:
             for opened in tuple(self._sockets.values()):
                 self._drain(opened)
 

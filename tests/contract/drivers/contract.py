@@ -17,7 +17,7 @@ from cloudmanager.drivers import DRIVERS, driver_for
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable, Unsupported
 
-TIMEOUT = 1.5
+TIMEOUT = 0.8
 SLACK = 0.5
 
 
@@ -129,6 +129,22 @@ class PowerDriverContract:
 
     async def test_reads_exactly_the_outlets_that_were_asked_for(self, peer, driver):
         assert set(await driver.read_states([peer.outlet])) == {peer.outlet}
+
+    async def polled(self, driver, peer):
+        polled = asyncio.get_running_loop().create_future()
+        driver.poll([peer.outlet], polled.set_result)
+        assert not polled.done(), "the answer came before poll returned"
+        return await polled
+
+    async def test_polls(self, peer, driver):
+        for on, state in ((True, PowerState.ON), (False, PowerState.OFF)):
+            peer.set_on(on)
+            assert await self.polled(driver, peer) == {peer.outlet: state}
+
+    async def test_a_poll_that_fails_tells_the_error(self, peer, driver, open_driver, machine_on):
+        assert isinstance(await self.polled(open_driver(password="not the passwd"), peer), DeviceRefused)
+        with frozen(peer):
+            assert isinstance(await self.polled(driver, peer), DeviceUnreachable)
 
     @pytest.mark.parametrize("outlet", ["0", "", "x", "-1", "99999"])
     async def test_refuses_an_outlet_that_is_not_there(self, peer, driver, machine_off, outlet):

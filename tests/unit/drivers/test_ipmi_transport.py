@@ -260,6 +260,19 @@ async def test_a_callback_that_fails_does_not_stop_the_others(transport, rack):
     assert all(power_is_on(result) for result in results)
 
 
+async def test_a_callback_that_fails_while_sending_does_not_stop_the_others(transport, rack):
+    loop = asyncio.get_running_loop()
+    failures = []
+    loop.set_exception_handler(lambda _, context: failures.append(context["exception"]))
+
+    def fails(result):
+        raise RuntimeError("a fault of the caller")
+
+    acquire(transport, ("255.255.255.255", 623)).request(CHASSIS_STATUS, loop.time() + 3, fails)
+    assert await ask(acquire(transport, rack.bmc()), within=0.2) is True
+    assert len(failures) == 1
+
+
 async def test_a_long_queue_leaves_the_loop_to_others(transport, rack):
     """While thousands of packets wait to be sent, other work of the loop goes on."""
     loop = asyncio.get_running_loop()
@@ -299,7 +312,9 @@ async def test_names_are_remembered_for_a_while(transport, monkeypatch):
     assert len(asked) == 3
 
 
-@pytest.mark.parametrize("name", ["no-such-host.invalid", "", "a" * 70 + ".example", "b\u00e4d..example"])
+@pytest.mark.parametrize(
+    "name", ["no-such-host.invalid", "", "a" * 70 + ".example", "b\u00e4d..example", "a\0b"]
+)
 async def test_a_name_that_cannot_be_resolved(transport, name):
     with pytest.raises(DeviceUnreachable, match="cannot be resolved"):
         await transport.resolve(name, 623)
