@@ -10,6 +10,8 @@ from flask_smorest import Api
 
 from cloudmanager import __version__
 from cloudmanager.api import (
+    audit,
+    audit_log,
     auth,
     bulk_reset,
     errors,
@@ -47,6 +49,7 @@ PARTS = (
     power_actions,
     node_controls,
     tasks,
+    audit_log,
     health,
 )
 """Every part with operations; several share a blueprint."""
@@ -68,6 +71,7 @@ def create_app(given: Services) -> Flask:
     auth.register(app)
     policy.register(app)
     tracing.register(app)
+    audit.register(app)
     errors.register(app)
     app.register_blueprint(metrics.blueprint)
     document = orjson.dumps(_document(api), option=orjson.OPT_INDENT_2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudmanager import __version__
+from cloudmanager.audit_commands import audit
 from cloudmanager.command_line import Commands, address_options, config_options, find_config, load
 from cloudmanager.lab_commands import lab
 from cloudmanager.power_commands import power
@@ -144,6 +145,20 @@ def docs() -> None:
     click.echo(markdown(), nl=False)
 
 
+@main.group("policy")
+def policy_group() -> None:
+    """Tell about the policy: which role may do what."""
+
+
+@policy_group.command("sample")
+def policy_sample() -> None:
+    """Print a policy file with every rule at its default."""
+    from cloudmanager import app  # noqa: F401 - declares the rules
+    from cloudmanager.api.policy import sample as text
+
+    click.echo(text(), nl=False)
+
+
 @main.group()
 def token() -> None:
     """Manage the tokens that may call the API."""
@@ -222,5 +237,6 @@ def _become_worker_process(*arguments: str) -> None:
     os.execv(sys.executable, (sys.executable, "-m", "workers", *arguments))  # noqa: S606 - our own program
 
 
+main.add_command(audit)
 main.add_command(lab)
 main.add_command(power)

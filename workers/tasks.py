@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cloudmanager import audit
 from cloudmanager.bell import ADVANCE
 from cloudmanager.flows import FLOWS, store
 from cloudmanager.models import utc_now
@@ -37,5 +38,7 @@ def bind(app: Celery, resident: Resident) -> None:
 
     @app.task(name=PRUNE)
     def prune() -> None:
-        """Delete tasks that ended long ago."""
-        store.prune(resident.database, utc_now() - timedelta(days=resident.config.flows.keep_days))
+        """Delete tasks that ended long ago, and old audit records."""
+        config, now = resident.config, utc_now()
+        store.prune(resident.database, now - timedelta(days=config.flows.keep_days))
+        audit.prune(resident.database, now - timedelta(days=config.audit.keep_days))

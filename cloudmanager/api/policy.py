@@ -23,6 +23,7 @@ from oslo_policy.policy import (
     parse_file_contents,
 )
 
+from cloudmanager.api.nouns import singular
 from cloudmanager.api.services import services
 from cloudmanager.errors import Forbidden, Misconfigured
 
@@ -63,8 +64,7 @@ def declare(group: str, operation: str, role: Role, *, summary: str, method: str
 def rule_name(group: str, operation: str) -> str:
     """The rule for an operation of a group: `power_off_node` of `nodes` is `nodes:power_off`."""
     plural = group.replace("-", "_")
-    singular = plural.removesuffix("es") if plural.endswith("sses") else plural.removesuffix("s")
-    return f"{plural}:{re.sub(f'_({plural}|{singular})(?=_|$)', '', operation, count=1)}"
+    return f"{plural}:{re.sub(f'_({plural}|{singular(plural)})(?=_|$)', '', operation, count=1)}"
 
 
 def defaults() -> list[RuleDefault]:
