@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from cloudmanager.drivers.base import Driver
+    from cloudmanager.vault import Vault
 
 blueprint = Blueprint("power-controls", __name__, url_prefix="/v1", description="Devices that switch power")
 
@@ -45,7 +46,8 @@ _DOCUMENTED_TYPES = (
     "SupermicroRackDevice",
 )
 _DOCUMENTED_PROTOCOLS = ("modbus", "ipmi", "snmp", "ssh", "intel_amt")
-_SECRETS = {"password": "sealed_password", "ssh_key": "sealed_ssh_key"}
+SECRETS = {"password": "sealed_password", "ssh_key": "sealed_ssh_key"}
+"""Fields that are kept encrypted, and the columns for them."""
 
 # --- reading -----------------------------------------------------------------------------------------------
 
@@ -216,7 +218,7 @@ def list_nodes(power_control_id: int) -> Response:
 )
 def create_power_control(query: Mapping[str, bool], body: dict[str, Any]) -> Response:
     """A control is stored at once, dead device or not, unless verify is asked for."""
-    values = _values(body, None)
+    values = column_values(services().vault, body, None)
     if query["verify"]:
         _verify(values)
     with services().database.transaction() as session:
@@ -245,10 +247,11 @@ def update_power_control(power_control_id: int, query: Mapping[str, bool], body:
             control = session.get(PowerControl, power_control_id)
         if control is None:
             raise power_controls.missing(power_control_id)
-        _verify(_columns(control) | _values(body, control))
+        present = _columns(control)
+        _verify(present | column_values(services().vault, body, present))
     with database.transaction() as session:
         control = power_controls.row(session, power_control_id)
-        values = _values(body, control)
+        values = column_values(services().vault, body, _columns(control))
         _check_ports_fit(session, control, values.get("coils_count", control.coils_count))
         power_controls.change(session, control, {**values, "time_updated": utc_now()})
         return answer({"power_control": power_controls.show(session, power_control_id)})
@@ -272,23 +275,26 @@ def _verify(values: Mapping[str, Any]) -> None:
     services().power.probe(values["control_type"], settings_of(values))
 
 
-def _values(body: dict[str, Any], control: PowerControl | None) -> dict[str, Any]:
-    """Values of columns: a known type with its protocol, secrets sealed, the default title."""
-    values = {name: value for name, value in body.items() if name not in _SECRETS}
-    for name, column in _SECRETS.items():
+def column_values(vault: Vault, body: dict[str, Any], present: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Values of columns: a known type with its protocol, secrets sealed, the default title.
+
+    `present` are the columns of the control that is changed; None: a new one.
+    """
+    values = {name: value for name, value in body.items() if name not in SECRETS}
+    for name, column in SECRETS.items():
         if name in body:
-            values[column] = services().vault.seal(body[name])
-    after = (_columns(control) if control else {}) | values
+            values[column] = vault.seal(body[name])
+    after = {**(present or {}), **values}
     driver = _driver(after["control_type"], after["protocol_type"])
     if body.get("ssh_key") and not driver.uses_ssh_key:
         message = f"{driver.control_type} is not reached with an SSH key"
         raise InvalidInput(message, {"ssh_key": ["Not used by this control_type."]})
-    if control is None or values.keys() & {"control_type", "protocol_type"}:
+    if present is None or values.keys() & {"control_type", "protocol_type"}:
         values["coils_count"] = driver.coils_count
     if not after.get("title") or (
-        control and "title" not in values and control.title == _title(_columns(control))
+        present and "title" not in values and present["title"] == default_title(present)
     ):
-        values["title"] = _title(after)
+        values["title"] = default_title(after)
     return values
 
 
@@ -310,7 +316,8 @@ def _check_ports_fit(session: Session, control: PowerControl, coils_count: int) 
         raise Conflict(f"nodes are on ports that such a device does not have: {', '.join(ports)}")
 
 
-def _title(values: Mapping[str, Any]) -> str:
+def default_title(values: Mapping[str, Any]) -> str:
+    """What a control is called that nobody gave a title."""
     where = f"{values['host']}:{values['port_number']}"
     return f"{values['protocol_type']}://{values['control_type']}@{where}"
 
