@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import orjson
-from flask import Flask, Response
+from flask import Flask
 from flask_smorest import Api
 
 from cloudmanager import __version__
@@ -14,6 +13,7 @@ from cloudmanager.api import (
     audit_log,
     auth,
     bulk_reset,
+    docs_page,
     errors,
     health,
     info,
@@ -24,6 +24,7 @@ from cloudmanager.api import (
     node_images,
     node_power,
     nodes,
+    openapi,
     policy,
     power_actions,
     power_controls,
@@ -31,7 +32,10 @@ from cloudmanager.api import (
     tasks,
     tracing,
 )
-from cloudmanager.api.error_shape import ErrorShape, document_errors
+from cloudmanager.api.document import answers, fields, introduction
+from cloudmanager.api.document.finish import finish
+from cloudmanager.api.error_shape import ErrorShape
+from cloudmanager.api.fields import MAX_INTEGER
 from cloudmanager.api.operation import SECURITY, IdConverter
 
 if TYPE_CHECKING:
@@ -51,10 +55,11 @@ PARTS = (
     tasks,
     audit_log,
     health,
+    metrics,
+    openapi,
+    docs_page,
 )
 """Every part with operations; several share a blueprint."""
-
-_DESCRIPTION = "Fleet manager for data centres: power of physical nodes. Conventions: docs/api.md."
 
 
 class _Api(Api):  # type: ignore[misc]
@@ -73,13 +78,7 @@ def create_app(given: Services) -> Flask:
     tracing.register(app)
     audit.register(app)
     errors.register(app)
-    app.register_blueprint(metrics.blueprint)
-    document = orjson.dumps(_document(api), option=orjson.OPT_INDENT_2)
-
-    @app.get("/openapi.json")
-    def show_openapi() -> Response:
-        return Response(document, content_type="application/json")
-
+    openapi.register(app, _document(api))
     return app
 
 
@@ -93,16 +92,19 @@ def _routes() -> tuple[Flask, Api]:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
-    app.config |= {"API_TITLE": "CloudManager", "API_VERSION": __version__, "OPENAPI_VERSION": "3.1.0"}
-    api = _Api(app, spec_kwargs={"info": {"description": _DESCRIPTION}})
-    api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1})
-    token = {"type": "apiKey", "in": "header", "name": auth.HEADER}
+    app.config |= {"API_TITLE": introduction.TITLE, "API_VERSION": __version__, "OPENAPI_VERSION": "3.1.0"}
+    about = {"description": introduction.TEXT, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}
+    api = _Api(app, spec_kwargs={"info": about, "servers": [{"url": "/", "description": "This server"}]})
+    api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER})
+    api.ma_plugin.converter.add_attribute_function(fields.describe)
+    token = {"type": "apiKey", "in": "header", "name": auth.HEADER, "description": introduction.SECURITY}
     api.spec.components.security_scheme(SECURITY, token)
-    document_errors(api.spec)
+    answers.register(api.spec, ErrorShape())
     for blueprint in dict.fromkeys(part.blueprint for part in PARTS):
         api.register_blueprint(blueprint)
     return app, api
 
 
 def _document(api: Api) -> dict[str, Any]:
-    return cast("dict[str, Any]", api.spec.to_dict())
+    classes = {name: key[0] for key, name in api.ma_plugin.converter.refs.items()}
+    return finish(api.spec.to_dict(), classes)

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING
-
 from marshmallow import Schema, fields
-
-from cloudmanager.api.errors import STATUS
-
-if TYPE_CHECKING:
-    from apispec import APISpec
-
-_OF_THE_FRAMEWORK = (405, 413, 414, 415)
 
 
 class ErrorDetails(Schema):
@@ -30,12 +20,3 @@ class ErrorShape(Schema):
     """Every error."""
 
     error = fields.Nested(ErrorDetails, required=True)
-
-
-def document_errors(spec: APISpec) -> None:
-    """One response per status, which operations refer to as `Error<status>`."""
-    for status in sorted({*STATUS.values(), *_OF_THE_FRAMEWORK}):
-        content = {"application/json": {"schema": ErrorShape()}}
-        spec.components.response(
-            f"Error{status}", {"description": HTTPStatus(status).phrase, "content": content}
-        )

@@ -1,24 +1,32 @@
-"""Fields of bodies: the types that our resources are made of, checked strictly."""
+"""Fields of bodies: the types that our resources are made of, checked strictly.
+
+`json_schema` of a field is what it takes, as far as it cannot be told from its base class and validators.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 import unicodedata
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
 MAX_INTEGER = 2**31 - 1
 """The largest integer that a column takes."""
 
-_MAC = re.compile(r"[0-9a-f]{12}")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?")
+JsonSchema = dict[str, Any]
+
+_MAC = r"(?:[0-9A-Fa-f]{2}[:-]?){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}"
+_HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"
+_PORT = "0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_NO_NUL = r"^[^\u0000]*$"
+_IP: JsonSchema = {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
 
 
 def text(max_length: int = 255, **options: Any) -> fields.String:
     """Any text without NUL characters."""
-    return fields.String(validate=[validate.Length(max=max_length), _no_nul], **options)
+    return _Text(validate=[validate.Length(max=max_length), _no_nul], **options)
 
 
 def name(**options: Any) -> fields.String:
@@ -41,6 +49,10 @@ def choice(*values: str, **options: Any) -> fields.String:
     return fields.String(validate=validate.OneOf(values), **options)
 
 
+class _Text(fields.String):
+    json_schema: ClassVar[JsonSchema] = {"pattern": _NO_NUL}
+
+
 class Flag(fields.Boolean):
     """true or false, and nothing that looks like it."""
 
@@ -53,12 +65,16 @@ class Flag(fields.Boolean):
 class Name(fields.String):
     """Text in Unicode's composed form (NFC)."""
 
+    json_schema: ClassVar[JsonSchema] = {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
 
 
 class TextOrNumber(fields.String):
     """Text; a whole number is taken too and kept as text."""
+
+    json_schema: ClassVar[JsonSchema] = {"type": ["string", "integer"], "pattern": _NO_NUL}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -74,11 +90,18 @@ def text_or_number(max_length: int = 255, **options: Any) -> TextOrNumber:
 class PortNumber(fields.Integer):
     """A TCP or UDP port, as a number or in digits."""
 
+    json_schema: ClassVar[JsonSchema] = {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": 65535},
+            {"type": "string", "pattern": f"^{_PORT}$"},
+        ]
+    }
+
     def __init__(self, **options: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(1, 65535), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, str) and re.fullmatch("[0-9]{1,5}", value):
+        if isinstance(value, str) and re.fullmatch(_PORT, value):
             value = int(value)
         return super()._deserialize(value, attr, data, **kwargs)
 
@@ -86,9 +109,13 @@ class PortNumber(fields.Integer):
 class Host(fields.String):
     """A host name or an IP address."""
 
+    json_schema: ClassVar[JsonSchema] = {
+        "anyOf": [{"type": "string", "pattern": f"^{_HOST}$"}, {"type": "string", "format": "ipv6"}]
+    }
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         host = super()._deserialize(value, attr, data, **kwargs)
-        if not _HOST.fullmatch(host):
+        if not re.fullmatch(_HOST, host):
             _ip(host, "Not a host name or IP address.")
         return host
 
@@ -96,12 +123,19 @@ class Host(fields.String):
 class IpAddress(fields.String):
     """An IPv4 or IPv6 address, in its canonical spelling."""
 
+    json_schema: ClassVar[JsonSchema] = _IP
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return _ip(super()._deserialize(value, attr, data, **kwargs), "Not an IP address.")
 
 
 class MacAddresses(fields.String):
     """One or several MAC addresses, comma separated; kept as aa:bb:cc:dd:ee:ff."""
+
+    json_schema: ClassVar[JsonSchema] = {
+        "maxLength": 2000,
+        "pattern": rf"^(?:\s*|\s*(?:{_MAC})\s*(?:,\s*(?:{_MAC})\s*)*)$",
+    }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         given = super()._deserialize(value, attr, data, **kwargs)
@@ -113,17 +147,27 @@ class MacAddresses(fields.String):
 class Tags(fields.Dict):
     """A flat object: names and plain values."""
 
+    json_schema: ClassVar[JsonSchema] = {
+        "maxProperties": 100,
+        "propertyNames": {"maxLength": 255, "pattern": _NO_NUL},
+        "additionalProperties": {
+            "type": ["string", "boolean", "number", "null"],
+            "maxLength": 4096,
+            "pattern": _NO_NUL,
+            "minimum": -MAX_INTEGER,
+            "maximum": MAX_INTEGER,
+        },
+    }
+
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            keys=text(), values=_Plain(allow_none=True), validate=validate.Length(max=100), **options
-        )
+        super().__init__(keys=text(), values=_Plain(allow_none=True), validate=_few, **options)
 
 
 class _Plain(fields.Field[Any]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if isinstance(value, str):
             return text(4096).deserialize(value)
-        if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) <= MAX_INTEGER):
+        if isinstance(value, bool) or (isinstance(value, int | float) and abs(value) <= MAX_INTEGER):
             return value
         raise ValidationError("Not text, a boolean or a number of usual size.")
 
@@ -136,10 +180,15 @@ def _ip(value: str, message: str) -> str:
 
 
 def _mac(value: str) -> str:
-    digits = re.sub("[:.-]", "", value.strip().lower())
-    if not _MAC.fullmatch(digits):
+    if not re.fullmatch(_MAC, value.strip()):
         raise ValidationError(f"Not a MAC address: {value.strip()[:40]!r}.")
+    digits = re.sub("[:.-]", "", value.strip().lower())
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+def _few(value: dict[str, Any]) -> None:
+    if len(value) > Tags.json_schema["maxProperties"]:
+        raise ValidationError("Longer than maximum length 100.")
 
 
 def _no_nul(value: str) -> None:

@@ -8,6 +8,7 @@ from flask_smorest import Blueprint
 from sqlalchemy.exc import SQLAlchemyError
 
 from cloudmanager.api.answers import answer
+from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.operation import operation
 from cloudmanager.api.services import services
 
@@ -18,9 +19,25 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("health", __name__, description="For those who watch the process")
 
-_LIVE = {"type": "object", "properties": {"status": {"type": "string"}}}
-_CHECK = {"type": "object", "properties": {"ok": {"type": "boolean"}, "why": {"type": ["string", "null"]}}}
-_READY = {"type": "object", "additionalProperties": _CHECK}
+_LIVE = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"const": "ok", "description": "It lives.", "examples": ["ok"]}},
+}
+_CHECK = {
+    "type": "object",
+    "required": ["ok", "why"],
+    "properties": {
+        "ok": {"type": "boolean", "description": "Whether it is there.", "examples": [True]},
+        "why": {"type": ["string", "null"], "description": "What is wrong with it.", "examples": [None]},
+    },
+}
+_PARTS = ("database", "broker", "worker")
+_READY = {
+    "type": "object",
+    "required": [*_PARTS],
+    "properties": {name: {**_CHECK, "description": f"The {name}."} for name in _PARTS},
+}
 
 
 @operation(
@@ -44,8 +61,7 @@ def healthz() -> Response:
     role=None,
     summary="Tell whether everything that requests need is there",
     name="readyz",
-    answers={200: _READY},
-    errors=(503,),
+    answers={200: _READY, 503: Answer(_READY, "Something is missing.")},
 )
 def readyz() -> Response:
     """Database, broker and worker, each with what is wrong with it; 503 when one is missing."""

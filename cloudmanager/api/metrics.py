@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response
+from flask import Response
+from flask_smorest import Blueprint
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -19,6 +20,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
+from cloudmanager.api.document.answers import Answer
+from cloudmanager.api.operation import operation
 from cloudmanager.api.services import services
 from cloudmanager.models import FlowRow, Status
 
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 REQUESTS = Counter("cloudmanager_requests_total", "Requests to the API.", ["method", "endpoint", "status"])
 SECONDS = Histogram("cloudmanager_request_seconds", "Time to answer a request.", ["method", "endpoint"])
 
-blueprint = Blueprint("metrics", __name__)
+blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus")
+
+_NUMBERS = {"type": "string", "examples": ['cloudmanager_flows{status="STARTED"} 2.0\n']}
 
 
 def observe(method: str, endpoint: str, status: int, seconds: float) -> None:
@@ -50,7 +55,16 @@ class _FlowCounts(Collector):
         yield gauge
 
 
-@blueprint.get("/metrics")
+@operation(
+    blueprint,
+    "GET",
+    "/metrics",
+    role=None,
+    summary="Show metrics for Prometheus",
+    name="show_metrics",
+    answers={200: Answer(_NUMBERS, "Metrics in the text format of Prometheus.", content_type="text/plain")},
+    errors=(503,),
+)
 def show_metrics() -> Response:
     """All processes' numbers together when there are several, else this one's."""
     registry = REGISTRY

@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from cloudmanager.api import auth, policy
 from cloudmanager.api.body import read_body
+from cloudmanager.api.document.operations import error_statuses, responses, words
 from cloudmanager.api.fields import MAX_INTEGER
 from cloudmanager.api.query import NO_QUERY, Query
 from cloudmanager.api.services import services
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 View = Callable[..., Response]
 Decorator = Callable[[View], View]
 SECURITY = "token"
-_ALWAYS = (401, 403, 422, 500, 503)
-_WITH_BODY = (400, 413, 415)
 
 
 class IdConverter(BaseConverter):
@@ -83,27 +82,24 @@ def operation(
                 variables["body"] = read_body(body, wrapper)
             return function(**variables)
 
-        documented = blueprint.doc(**_documentation(allowing))(view)
+        documented = blueprint.doc(**_documentation(function, allowing))(view)
         blueprint.add_url_rule(rule, endpoint, documented, methods=[method])
         return function
 
-    def _documentation(allowing: str | None) -> dict[str, Any]:
-        statuses: list[int] = [*(_ALWAYS if role else (422,)), *errors]
+    def _documentation(function: View, allowing: str | None) -> dict[str, Any]:
         document: dict[str, Any] = {
-            "operationId": name,
+            "operationId": name or function.__name__,
             "summary": summary,
+            "description": words(name or function.__name__, function, role),
             "parameters": query.parameters(),
             "security": [{SECURITY: []}] if role else [],
         }
         if role:
             document |= {"x-role": role.title, "x-policy": allowing}
-        if "<" in rule:
-            statuses.append(404)
         if body is not None:
-            statuses += _WITH_BODY
             document["requestBody"] = _request_body(body, wrapper)
-        document["responses"] = {str(status): _response(status, schema) for status, schema in answers.items()}
-        document["responses"] |= {str(status): f"Error{status}" for status in sorted(set(statuses))}
+        general = error_statuses(has_role=role is not None, has_path="<" in rule, has_body=body is not None)
+        document["responses"] = responses(answers, [*general, *errors])
         return document
 
     return decorate
@@ -118,14 +114,6 @@ def _check_ids(variables: Mapping[str, Any]) -> None:
 def _request_body(body: Schema, wrapper: str | None) -> dict[str, Any]:
     required = wrapper is not None or any(field.required for field in body.fields.values())
     return {"required": required, "content": {"application/json": {"schema": wrapped(body, wrapper)}}}
-
-
-def _response(status: int, schema: Any) -> dict[str, Any]:
-    description = {200: "Done", 201: "Created", 202: "Started: Location names the task", 204: "Done"}[status]
-    document: dict[str, Any] = {"description": description}
-    if schema is not None:
-        document["content"] = {"application/json": {"schema": schema}}
-    return document
 
 
 def wrapped(schema: Any, key: str | None) -> Any:

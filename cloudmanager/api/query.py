@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.api import filters
+from cloudmanager.api.document.parameters import filter_parameter, parameter
 from cloudmanager.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ _PAGING = {
     "offset": "How many objects to leave out at the beginning.",
     "limit": 'How many objects to answer; the configuration caps it. `Link: rel="next"` tells the next page.',
 }
-_OPERANDS = {"like": "%x%", "in": "a,b", "nin": "a,b", "null": "true|false"}
+NATURAL = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "examples": [100]}
+"""The schema of a natural number in a query string."""
 
 
 class Query(Protocol):
@@ -91,12 +93,14 @@ class ListQuery:
 
     def parameters(self) -> list[dict[str, Any]]:
         """Filters, sort, offset, limit, options."""
-        described = [_filter_parameter(name, field) for name, field in self.fields.items()]
+        described = [
+            filter_parameter(name, field.kind, field.operators) for name, field in self.fields.items()
+        ]
         if self.sortable:
             names = [sign + name for name in self.fields for sign in ("", "-")]
-            described.append(_parameter("sort", {"type": "string", "enum": names}, "Order; - is descending."))
-        natural_number = {"type": "integer", "minimum": 0}
-        described += [_parameter(name, natural_number, text) for name, text in _PAGING.items()]
+            schema = {"type": "string", "enum": names, "examples": names[-1:]}
+            described.append(parameter("sort", schema, "Field to sort by; `-` is descending."))
+        described += [parameter(name, NATURAL, text) for name, text in _PAGING.items()]
         return described + self.options.parameters()
 
 
@@ -131,7 +135,7 @@ class Options:
 
     def parameters(self) -> list[dict[str, Any]]:
         """One each."""
-        return [_parameter(name, option.schema, option.summary) for name, option in self.options.items()]
+        return [parameter(name, option.schema, option.summary) for name, option in self.options.items()]
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class Option:
 
 def flag(summary: str) -> Option:
     """Either true or false; absent is false."""
-    return Option(summary, filters.boolean_value, default=False, schema={"type": "boolean"})
+    return Option(summary, filters.boolean_value, default=False, schema={"type": "boolean", "default": False})
 
 
 def bounded(summary: str, maximum: int, default: int) -> Option:
@@ -161,7 +165,7 @@ def bounded(summary: str, maximum: int, default: int) -> Option:
     return Option(summary, parse, default, schema)
 
 
-NO_QUERY = Options({})
+NO_QUERY: Options = Options({})
 
 
 def natural(value: str) -> int:
@@ -179,14 +183,3 @@ def _single(values: list[str]) -> str:
 
 def _refusal(wrong: dict[str, list[str]]) -> InvalidInput:
     return InvalidInput(f"wrong query parameters: {', '.join(wrong)}", wrong)
-
-
-def _filter_parameter(name: str, field: filters.Filter) -> dict[str, Any]:
-    operators = ", ".join(f"{operator}:{_OPERANDS.get(operator, 'x')}" for operator in field.operators)
-    text = f"Filter by {name} ({field.kind}): a value, or one of {operators}. Repeat it for `and`."
-    schema = {"type": "array", "items": {"type": "string"}}
-    return {**_parameter(name, schema, text), "explode": True, "style": "form"}
-
-
-def _parameter(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}

@@ -12,6 +12,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 from cloudmanager.api.answers import answer, nothing
+from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.listing import list_answer
 from cloudmanager.api.operation import Decorator, listed, operation, wrapped
 from cloudmanager.api.query import ListQuery, Window
@@ -35,7 +36,13 @@ if TYPE_CHECKING:
 Variables = dict[str, int]
 """The ids in the path, by the names that the path gives them."""
 
-COUNT = {"type": "object", "required": ["count"], "properties": {"count": {"type": "integer", "minimum": 0}}}
+COUNT = {
+    "type": "object",
+    "required": ["count"],
+    "properties": {
+        "count": {"type": "integer", "minimum": 0, "description": "How many there are.", "examples": [60]}
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ class Resource:
 
     def _serve_list(self) -> None:
         query = ListQuery(self.fields)
-        answers = {200: listed(self.shape, self.plural)}
+        answers = {200: Answer(listed(self.shape, self.plural), headers=("Link",))}
 
         @self._operation("GET", self.path, "list", query=query, answers=answers)
         def list_objects(query: Window, **variables: int) -> Response:

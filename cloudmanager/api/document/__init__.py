@@ -1,0 +1,1 @@
+"""The OpenAPI document: what declarations say, in words and with examples."""

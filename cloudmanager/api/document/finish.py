@@ -1,0 +1,85 @@
+"""The last touch to the document: what can only be said when all declarations are in it."""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any
+
+from cloudmanager.api.body import Body
+from cloudmanager.api.document.examples import NOTHING, example_of
+from cloudmanager.api.document.glossary import PARAMETERS
+from cloudmanager.api.document.glossary.tasks import TASK_ID
+from cloudmanager.api.document.parameters import add_words, is_filter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from marshmallow import Schema
+
+_OF_THE_FRAMEWORK = {"schemas": ("PaginationMetadata",), "responses": ("DEFAULT_ERROR",)}
+"""Components that nothing of ours refers to."""
+
+_VARIABLES: Mapping[str, tuple[str, Any]] = {
+    "task_id": ("Id of the task.", TASK_ID),
+    "name": ("Name of the file.", "page.css"),
+}
+"""The variables of paths; all others are numbers of objects."""
+
+
+def finish(document: dict[str, Any], classes: Mapping[str, type[Schema]]) -> dict[str, Any]:
+    """Complete the document; `classes` are those that its schemas were made from, by name."""
+    components = document["components"]
+    for kind, names in _OF_THE_FRAMEWORK.items():
+        for name in names:
+            components[kind].pop(name, None)
+    for name, schema in components["schemas"].items():
+        _describe(schema, classes[name])
+    for path in document["paths"].values():
+        for variable in path.pop("parameters", ()):
+            _repeat(variable, path)
+    for operation in operations(document):
+        operation["responses"].pop("default", None)
+        for parameter in filter(is_filter, operation["parameters"]):
+            add_words(parameter, PARAMETERS.get(operation["tags"][0], {}))
+        for content in _contents(operation):
+            _describe_wrapper(content["schema"])
+            _add_example(content, components["schemas"])
+    return document
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every operation of the document."""
+    for path in document["paths"].values():
+        yield from (operation for method, operation in path.items() if method != "parameters")
+
+
+def _describe(schema: dict[str, Any], made_from: type[Schema]) -> None:
+    """What the class says; an answer always has every field, unless its class says which it always has."""
+    schema["description"] = cleandoc(made_from.__doc__ or "")
+    if not issubclass(made_from, Body):
+        schema.setdefault("required", list(schema["properties"]))
+
+
+def _repeat(variable: dict[str, Any], path: dict[str, Any]) -> None:
+    noun = variable["name"].removesuffix("_id").replace("_", " ")
+    text, value = _VARIABLES.get(variable["name"], (f"Number of the {noun}.", 1))
+    described = {**variable, "description": text, "example": value}
+    for operation in path.values():
+        operation["parameters"] = [described, *operation.get("parameters", ())]
+
+
+def _contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The bodies that the operation takes and gives."""
+    for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+        yield from body.get("content", {}).values()
+
+
+def _describe_wrapper(schema: dict[str, Any]) -> None:
+    """Say what is under the one key of an object that wraps others."""
+    for inner in schema.get("properties", {}).values():
+        inner.setdefault("description", "The objects." if inner.get("type") == "array" else "The object.")
+
+
+def _add_example(content: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    if "example" not in content and (value := example_of(content["schema"], schemas)) is not NOTHING:
+        content["example"] = value

@@ -1,0 +1,28 @@
+"""What every field means: one entry serves bodies, answers and filters, each with a value for examples.
+
+A field without an entry fails a test.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudmanager.api.document.glossary import inventory, nodes, power, tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloudmanager.api.document.glossary.words import Words
+
+SCHEMAS: Mapping[str, Words] = {**inventory.SCHEMAS, **nodes.SCHEMAS, **power.SCHEMAS, **tasks.SCHEMAS}
+"""The words for the fields of a schema, by the name of its class."""
+
+PARAMETERS: Mapping[str, Words] = {
+    "info": {},
+    "node-classes": {**inventory.CLASS, **inventory.TYPE},
+    "node-images": inventory.IMAGE,
+    "nodes": {**power.ACTION_RECORD, **nodes.NODE},
+    "power-controls": power.CONTROL,
+    "tasks": tasks.TASK,
+}
+"""The words for filters, by the tag of the operation."""
