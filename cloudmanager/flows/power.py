@@ -8,7 +8,7 @@ a crash, because they ask for a state; a reset may not: nothing on the device te
 from __future__ import annotations
 
 import asyncio
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +17,8 @@ from sqlalchemy import bindparam, insert, select, update
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Step, Wait
-from cloudmanager.models import Node, NodeControl, PowerAction, PowerControl, utc_now
+from cloudmanager.models import NodeControl, PowerAction, PowerControl, utc_now
+from cloudmanager.observations import Seen, record
 from cloudmanager.power import Outlet
 
 if TYPE_CHECKING:
@@ -251,46 +252,6 @@ def outlets_of(session: Session, params: dict[str, Any]) -> list[Outlet]:
         .order_by(NodeControl.is_default.desc(), NodeControl.power_control_id)
     )
     return [Outlet(*row) for row in session.execute(query)]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a device said of an outlet, and the node that hangs on it."""
-
-    outlet: Outlet
-    node_id: int | None
-    state: PowerState
-
-
-def record(session: Session, seen: Sequence[Seen]) -> None:
-    """Keep what devices said. A device that does not know makes the state unknown, never off."""
-    now = utc_now()
-    rows = [
-        {
-            "control": each.outlet.control_id,
-            "port": each.outlet.port,
-            "node": each.node_id,
-            "state": None if each.state is PowerState.UNKNOWN else each.state.value,
-            "now": now,
-        }
-        for each in seen
-    ]
-    session.connection().execute(_RECORD_OUTLET, rows)
-    if of_nodes := [row for row in rows if row["node"] is not None]:
-        session.connection().execute(_RECORD_NODE, of_nodes)
-
-
-_NODES, _OUTLETS = cast("Table", Node.__table__), cast("Table", NodeControl.__table__)
-_SEEN: dict[str, Any] = {"power_state": bindparam("state"), "power_state_checked_at": bindparam("now")}
-_RECORD_OUTLET = (
-    update(_OUTLETS)
-    .where(
-        _OUTLETS.c.power_control_id == bindparam("control"),
-        _OUTLETS.c.power_control_port == bindparam("port"),
-    )
-    .values(is_initialized=True, **_SEEN)
-)
-_RECORD_NODE = update(_NODES).where(_NODES.c.id == bindparam("node")).values(_SEEN)
 
 
 def note_actions(session: Session, states: Sequence[FlowState]) -> None:
