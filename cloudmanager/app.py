@@ -62,12 +62,6 @@ PARTS = (
 """Every part with operations; several share a blueprint."""
 
 
-class _Api(Api):  # type: ignore[misc]
-    """The document, with our form of errors."""
-
-    ERROR_SCHEMA = ErrorShape
-
-
 def create_app(given: Services) -> Flask:
     """The application for a WSGI server."""
     app, api = _routes()
@@ -94,7 +88,7 @@ def _routes() -> tuple[Flask, Api]:
     app.url_map.converters["id"] = IdConverter
     app.config |= {"API_TITLE": introduction.TITLE, "API_VERSION": __version__, "OPENAPI_VERSION": "3.1.0"}
     about = {"description": introduction.TEXT, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}
-    api = _Api(app, spec_kwargs={"info": about, "servers": [{"url": "/", "description": "This server"}]})
+    api = Api(app, spec_kwargs={"info": about, "servers": [{"url": "/", "description": "This server"}]})
     api.register_converter(IdConverter, lambda _: {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER})
     api.ma_plugin.converter.add_attribute_function(fields.describe)
     token = {"type": "apiKey", "in": "header", "name": auth.HEADER, "description": introduction.SECURITY}

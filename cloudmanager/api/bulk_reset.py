@@ -9,8 +9,10 @@ from marshmallow import fields, validate
 from sqlalchemy import select
 
 from cloudmanager.api.answers import answer, task_location
+from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.fields import whole
 from cloudmanager.api.node_power import Action, controls_of, start_flow
+from cloudmanager.api.node_schemas import NodeControlShape
 from cloudmanager.api.nodes import blueprint
 from cloudmanager.api.operation import operation
 from cloudmanager.api.query import Options, bounded
@@ -31,8 +33,42 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.1
 _IDS = {"type": "array", "items": {"type": "integer"}}
 _OUTCOME = {
     "type": "object",
-    "description": "Which nodes have been restarted and which have not; with dry_run, the plan.",
-    "properties": {"success": _IDS, "failed": _IDS, "plan": {"type": "object"}},
+    "required": ["success", "failed"],
+    "properties": {
+        "success": {**_IDS, "description": "The nodes that are confirmed to run.", "examples": [[1, 2]]},
+        "failed": {**_IDS, "description": "All others; their tasks say why.", "examples": [[3]]},
+    },
+    "description": "What came of it.",
+    "additionalProperties": False,
+}
+_OF_ONE = {
+    "type": "object",
+    "required": ["node_id", "controls"],
+    "properties": {
+        "node_id": {"type": "integer", "description": "Number of the node."},
+        "controls": {
+            "type": "array",
+            "description": "Its controls, in the order in which they would be tried.",
+            "items": NodeControlShape(),
+        },
+    },
+}
+_PLAN = {
+    "type": "object",
+    "required": ["plan"],
+    "properties": {
+        "plan": {
+            "type": "object",
+            "required": ["action", "nodes"],
+            "properties": {
+                "action": {"const": "reset", "description": "What would be done."},
+                "nodes": {"type": "array", "description": "To which nodes.", "items": _OF_ONE},
+            },
+            "description": "What would be done; nothing has been started.",
+        }
+    },
+    "description": "The plan, for `dry_run`.",
+    "additionalProperties": False,
 }
 _WAIT = bounded("Seconds to wait for the end; what has not ended by then counts as failed.", 300, 50)
 
@@ -52,7 +88,7 @@ class BulkReset(Action):
     summary="Restart many nodes; one failure never fails the rest",
     query=Options({"wait": _WAIT}),
     body=BulkReset(),
-    answers={200: _OUTCOME},
+    answers={200: Answer({"anyOf": [_OUTCOME, _PLAN]}, headers=("Location",))},
     errors=(404,),
 )
 def reset_nodes(query: Mapping[str, int], body: dict[str, Any]) -> Response:

@@ -9,8 +9,10 @@ from sqlalchemy import select
 
 from cloudmanager.api.answers import accepted, answer
 from cloudmanager.api.body import Body
+from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.fields import Flag, text_or_number
 from cloudmanager.api.node_controls import check_port_exists
+from cloudmanager.api.node_schemas import NodeControlShape
 from cloudmanager.api.nodes import SELECT_CONTROLS, blueprint, nodes, present_control, subject_of
 from cloudmanager.api.operation import operation
 from cloudmanager.api.power_controls import blueprint as controls_blueprint
@@ -28,7 +30,31 @@ if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy.orm import Session
 
-PLAN = {"type": "object", "required": ["plan"], "properties": {"plan": {"type": "object"}}}
+PLAN = {
+    "type": "object",
+    "required": ["plan"],
+    "properties": {
+        "plan": {
+            "type": "object",
+            "required": ["action"],
+            "properties": {
+                "action": {"type": "string", "description": "What would be done.", "examples": ["power-off"]},
+                "node_id": {"type": "integer", "description": "To which node.", "examples": [1]},
+                "control_id": {"type": "integer", "description": "By which control, for one coil."},
+                "port": {"type": "string", "description": "At which of its ports, for one coil."},
+                "controls": {
+                    "type": "array",
+                    "description": "The node's controls, in the order in which they would be tried.",
+                    "items": NodeControlShape(),
+                },
+                "soft": {"type": "boolean", "description": "Whether the operating system is asked first."},
+            },
+            "description": "What would be done; nothing has been started.",
+            "additionalProperties": False,
+        }
+    },
+}
+"""The answer to `dry_run`."""
 
 
 class Action(Body):
@@ -62,10 +88,11 @@ def _serve_node_action(kind: str, summary: str, body: Body) -> None:
         name=f"{kind.replace('-', '_')}_node",
         summary=summary,
         body=body,
-        answers={202: None, 200: PLAN},
+        answers={202: None, 200: Answer(PLAN, "The plan, for `dry_run`.")},
         errors=(409,),
     )
     def act(node_id: int, body: dict[str, Any]) -> Response:
+        """By the node's default control; when that is silent, by its others in turn."""
         with services().database.transaction() as session:
             nodes.row(session, node_id)
             controls = controls_of(session, [node_id]).get(node_id)
@@ -93,10 +120,11 @@ def _serve_coil_action(kind: str, summary: str, body: Body) -> None:
         name=f"{kind.replace('-', '_')}_coil",
         summary=summary,
         body=body,
-        answers={202: None, 200: PLAN},
+        answers={202: None, 200: Answer(PLAN, "The plan, for `dry_run`.")},
         errors=(409,),
     )
     def act(power_control_id: int, body: dict[str, Any]) -> Response:
+        """When a node is on the coil, this is an action on the node, by this control alone."""
         port = body.pop("coil")
         with services().database.transaction() as session:
             check_port_exists(power_controls.row(session, power_control_id), port, "coil")

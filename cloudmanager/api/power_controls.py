@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("power-controls", __name__, url_prefix="/v1", description="Devices that switch power")
 
 VERIFY = Options({"verify": flag("Ask the device first; when it refuses or does not answer, store nothing.")})
+_TYPE = {"type": "array", "items": {"type": "string"}, "examples": [["SupermicroRackDevice", "ipmi"]]}
 _DOCUMENTED_TYPES = (
     "ET7067",
     "DaenetIP2",
@@ -154,7 +155,7 @@ power_controls = Resource(
     role=Role.ADMIN,
     name="list_power_control_types",
     summary="List the types of devices and the protocol of each",
-    answers={200: listed({"type": "array", "items": {"type": "string"}}, "types")},
+    answers={200: listed(_TYPE, "types")},
 )
 def list_types() -> Response:
     """What drivers there are, the documented ones first."""
@@ -168,7 +169,7 @@ def list_types() -> Response:
     role=Role.ADMIN,
     name="list_power_control_protocols",
     summary="List the protocols that devices speak",
-    answers={200: listed({"type": "string"}, "protocols")},
+    answers={200: listed({"type": "string", "examples": ["ipmi"]}, "protocols")},
 )
 def list_protocols() -> Response:
     """The protocols of the drivers there are, the documented ones first."""

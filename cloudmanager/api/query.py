@@ -161,7 +161,7 @@ def bounded(summary: str, maximum: int, default: int) -> Option:
             raise ValueError(f"more than {maximum}")
         return number
 
-    schema = {"type": "integer", "minimum": 0, "maximum": maximum, "default": default}
+    schema = {"type": "integer", "minimum": 0, "maximum": maximum, "default": default, "examples": [0]}
     return Option(summary, parse, default, schema)
 
 

@@ -11,8 +11,10 @@ from sqlalchemy.orm import aliased
 
 from cloudmanager.api import filters
 from cloudmanager.api.answers import accepted, answer
+from cloudmanager.api.document.answers import Answer
+from cloudmanager.api.document.glossary.tasks import TASK_ID
 from cloudmanager.api.listing import list_answer
-from cloudmanager.api.operation import operation
+from cloudmanager.api.operation import listed, operation
 from cloudmanager.api.query import ListQuery, Options, Window, flag
 from cloudmanager.api.reading import Source
 from cloudmanager.api.services import services
@@ -38,6 +40,7 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/v1", description="Work tha
 DEFAULT_LIMIT = 100
 """How many tasks are listed without a limit: a list of recent ids."""
 
+_ID = {"type": "string", "format": "uuid", "examples": [TASK_ID]}
 _UNDER_WAY = {"wait", "retry"}
 """Outcomes after which a step goes on."""
 
@@ -179,13 +182,11 @@ TASKS = Source(SELECT_TASKS, key=FlowRow.sequence, present=present)
     summary="List recent tasks, the newest first",
     query=QUERY,
     answers={
-        200: {
-            "type": "object",
-            "required": ["tasks"],
-            "properties": {
-                "tasks": {"type": "array", "items": {"anyOf": [{"type": "string"}, TaskSummary()]}}
-            },
-        }
+        200: Answer(
+            listed({"anyOf": [_ID, TaskSummary()]}, "tasks"),
+            "Ids, the newest first; with `detail=true` objects.",
+            headers=("Link",),
+        )
     },
 )
 def list_tasks(query: Window) -> Response:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from marshmallow import Schema
 
-_OF_THE_FRAMEWORK = {"schemas": ("PaginationMetadata",), "responses": ("DEFAULT_ERROR",)}
+_OF_THE_FRAMEWORK = {"schemas": ("Error", "PaginationMetadata"), "responses": ("DEFAULT_ERROR",)}
 """Components that nothing of ours refers to."""
 
 _VARIABLES: Mapping[str, tuple[str, Any]] = {

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmanager.api.document.glossary import inventory, nodes, power, tasks
+from cloudmanager.api.document.glossary import audit, inventory, nodes, power, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudmanager.api.document.glossary.words import Words
 
-SCHEMAS: Mapping[str, Words] = {**inventory.SCHEMAS, **nodes.SCHEMAS, **power.SCHEMAS, **tasks.SCHEMAS}
+SCHEMAS: Mapping[str, Words] = {
+    **audit.SCHEMAS,
+    **inventory.SCHEMAS,
+    **nodes.SCHEMAS,
+    **power.SCHEMAS,
+    **tasks.SCHEMAS,
+}
 """The words for the fields of a schema, by the name of its class."""
 
 PARAMETERS: Mapping[str, Words] = {
-    "info": {},
+    "audit-log": audit.ENTRY,
     "node-classes": {**inventory.CLASS, **inventory.TYPE},
     "node-images": inventory.IMAGE,
     "nodes": {**power.ACTION_RECORD, **nodes.NODE},
