@@ -31,7 +31,7 @@ def main() -> None:
 @config_options
 @address_options
 def up(**given: Any) -> None:
-    """Run the whole product: database, broker, API, worker and scheduler."""
+    """Run the whole product: database, broker, API, worker, scheduler and monitor."""
     from cloudmanager.up import up as run
 
     run(_options(given))
@@ -86,6 +86,18 @@ def worker(config_file: Path | None, state_dir: Path, name: str) -> None:
 def scheduler(config_file: Path | None, state_dir: Path) -> None:
     """Run the scheduler. One leads; more stand by."""
     _become_worker_process("scheduler", "--config", find_config(config_file, state_dir))
+
+
+@main.command()
+@config_options
+def monitor(config_file: Path | None, state_dir: Path) -> None:
+    """Run a monitor: it watches the power state of the fleet. Several share the devices."""
+    from cloudmanager import logs
+    from cloudmanager.monitor.process import run
+
+    config = load(config_file, state_dir)
+    logs.set_up(config, "monitor")
+    run(config)
 
 
 @main.group()

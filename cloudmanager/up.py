@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = structlog.get_logger(__name__)
 
-STOP_ORDER = (("api",), ("worker", "scheduler"), ("lab", "broker"))
+STOP_ORDER = (("api",), ("worker", "scheduler", "monitor"), ("lab", "broker"))
 """First nothing new comes in, then what runs ends, then goes what it needed."""
 
 _ADMIN = "admin"
@@ -161,10 +161,13 @@ class _Product:
         configured = ("--config", self._config_file)
         descriptor = self._listener.fileno()
         api = (*ours, "api", *configured, "--listen-fd", str(descriptor))
+        watching = self._config.monitor.enabled
+        monitor = Program(name="monitor", command=(*ours, "monitor", *configured), stop_within=10)
         return (
             Program(name="api", command=api, stop_within=25, pass_fds=(descriptor,)),
             Program(name="worker", command=(*workers, "worker", *configured), stop_within=25),
             Program(name="scheduler", command=(*workers, "scheduler", *configured), stop_within=5),
+            *((monitor,) if watching else ()),
         )
 
     def _launch(self, program: Program) -> None:

@@ -18,6 +18,7 @@ from cloudmanager.config import (
     flows,
     keystone_authtoken,
     log,
+    monitor,
     oslo_policy,
     power,
     secrets,
@@ -38,6 +39,7 @@ SECTIONS = (
     database,
     flows,
     log,
+    monitor,
     power,
     secrets,
 )

@@ -4,6 +4,7 @@ from cloudmanager.models.api_token import ApiToken
 from cloudmanager.models.audit_record import AuditRecord
 from cloudmanager.models.availability_storage import AvailabilityStorage
 from cloudmanager.models.base import Base, utc_now
+from cloudmanager.models.event import Event
 from cloudmanager.models.flow import FlowEvent, FlowRow, Status
 from cloudmanager.models.idempotency_key import IdempotencyKey
 from cloudmanager.models.lease import Lease
@@ -21,6 +22,7 @@ __all__ = [
     "AuditRecord",
     "AvailabilityStorage",
     "Base",
+    "Event",
     "FlowEvent",
     "FlowRow",
     "IdempotencyKey",

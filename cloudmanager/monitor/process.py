@@ -1,0 +1,110 @@
+"""The process `cloudmanager monitor`: reads the inventory, polls, writes; any number share the devices."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from cloudmanager.db import Database
+from cloudmanager.drivers import driver_for
+from cloudmanager.drivers.base import Settings
+from cloudmanager.monitor import roll
+from cloudmanager.monitor.keeper import Keeper
+from cloudmanager.monitor.poller import Look, Pace, Poller
+from cloudmanager.vault import Vault
+
+if TYPE_CHECKING:
+    from cloudmanager.config import Config
+    from cloudmanager.drivers.base import Driver
+    from cloudmanager.monitor.roll import Watched
+
+log = structlog.get_logger(__name__)
+
+_WRITE_EVERY = 0.5
+"""Seconds between two batches of writes."""
+
+
+def run(config: Config) -> None:
+    """Watch until SIGTERM or ctrl-C."""
+    asyncio.run(_Monitor(config).run())
+
+
+class _Monitor:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._options = config.monitor
+        self._database = Database.from_config(config)
+        self._vault = Vault(Path(config.secrets.key_file))
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._looks: list[Look] = []
+        own_doing = config.power.confirm_timeout + 2 * self._options.interval
+        self._keeper = Keeper(self._database, misses=self._options.misses, own_doing=own_doing)
+
+    async def run(self) -> None:
+        """Start, run until a signal, log out of everything."""
+        options = self._options
+        pace = Pace(options.interval, options.longest_interval, options.misses, options.at_once)
+        poller = Poller(pace, self._open, self._looks.append, time.time)
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        work = [
+            asyncio.create_task(each)
+            for each in (self._refresh(poller), poller.run(), self._write(), stopped.wait())
+        ]
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # raises what nobody foresaw: the process ends and is started again
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            await poller.close()
+            await asyncio.to_thread(roll.check_out, self._database, self._name)
+            self._database.close()
+
+    async def _refresh(self, poller: Poller) -> None:
+        """Follow what falls to us of what is there now."""
+        every = self._options.refresh_interval
+        while True:
+            try:
+                devices = await asyncio.to_thread(self._share, 3 * every)
+            except DBAPIError as error:
+                log.warning("inventory not read", why=type(error.orig).__name__)
+            else:
+                poller.follow(devices)
+            await asyncio.sleep(every)
+
+    def _share(self, seconds: float) -> list[Watched]:
+        monitors = roll.check_in(self._database, self._name, time.time(), seconds)
+        return roll.share(roll.watched(self._database), self._name, monitors)
+
+    async def _write(self) -> None:
+        """Keep what was seen; what could not be written is seen again at the next look."""
+        while True:
+            await asyncio.sleep(_WRITE_EVERY)
+            batch, self._looks[:] = self._looks[:], []
+            try:
+                await asyncio.to_thread(self._keeper.keep, batch)
+            except DBAPIError as error:
+                log.warning("observations not written", looks=len(batch), why=type(error.orig).__name__)
+
+    def _open(self, device: Watched) -> Driver:
+        settings = Settings(
+            host=device.host,
+            port=device.port_number,
+            login=device.login or "",
+            password=self._vault.open(device.sealed_password),
+            ssh_key=self._vault.open(device.sealed_ssh_key),
+            timeout=self._config.power.device_timeout,
+        )
+        return driver_for(device.control_type)(settings)
