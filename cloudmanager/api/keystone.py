@@ -8,7 +8,7 @@ form, and what needs no token never waits for Keystone.
 from __future__ import annotations
 
 import re
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -64,7 +64,7 @@ class KeystoneStrategy:
         for sent in (token, request.headers.get(SERVICE_HEADER, token)):
             if not _TOKEN.fullmatch(sent.strip()):
                 raise Unauthenticated("this is no token of Keystone's")
-        environ = {**request.environ, _MEMORY: self._memory}
+        environ = {**request.environ, "HTTP_X_AUTH_TOKEN": token, _MEMORY: self._memory}
         self._ask(environ, _ignore)
         if environ.get("HTTP_X_SERVICE_IDENTITY_STATUS", "Confirmed") != "Confirmed":
             raise Unauthenticated(f"Keystone does not know {SERVICE_HEADER}, or it is not that of a service")
@@ -79,7 +79,7 @@ class _Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
     _away_until = 0.0
 
     def fetch_token(self, token: str, **options: Any) -> Any:
-        if time.monotonic() < self._away_until and not self._token_cache.get(token):
+        if monotonic() < self._away_until and not self._token_cache.get(token):
             raise Unavailable(_AWAY, RETRY_AFTER)
         try:
             return super().fetch_token(token, **options)
@@ -89,8 +89,8 @@ class _Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
             cause = error.__context__ or error
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody has vouched for the token
             cause = error
-        if isinstance(cause, problems.ConnectFailure | problems.DiscoveryFailure):
-            self._away_until = time.monotonic() + RETRY_AFTER
+        if isinstance(cause, problems.ConnectionError | problems.DiscoveryFailure):
+            self._away_until = monotonic() + RETRY_AFTER
         log.error("Keystone does not check tokens", error=f"{type(cause).__name__}: {cause}")
         raise Unavailable(_AWAY, RETRY_AFTER)
 

@@ -48,7 +48,7 @@ class HttpServer:
         self._handle = handle
         self._faults = faults
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.requests: list[str] = []
 
     async def start(self, host: str, port: int) -> int:
@@ -60,27 +60,39 @@ class HttpServer:
         """Listen no more and drop all connections."""
         if self._server is not None:
             self._server.close()
-            for connection in tuple(self._connections):
-                connection.close()
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving)
             await self._server.wait_closed()
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
+        task = asyncio.current_task()
+        if task is None:
+            return
+        self._serving.add(task)
         try:
-            while request := await _read(reader):
-                faults = self._faults()
-                await asyncio.sleep(faults.lag)
-                if faults.down:
-                    return
-                self.requests.append(f"{request.method} {request.path}")
-                writer.write(_encoded(request, self._answer(request, faults)))
-                await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, ValueError):
-            return  # a client that left, or that does not speak HTTP
+            while await self._serve_one(reader, writer):
+                pass
+        except (OSError, EOFError, ValueError, asyncio.CancelledError):
+            pass  # the client left, or does not speak HTTP, or we stop
         finally:
-            self._connections.discard(writer)
+            self._serving.discard(task)
             writer.close()
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; false ends the connection."""
+        request = await _read(reader)
+        if request is None:
+            return False
+        self.requests.append(f"{request.method} {request.path}")
+        faults = self._faults()
+        await asyncio.sleep(faults.lag)
+        if faults.down:
+            return False
+        writer.write(_encoded(request, self._answer(request, faults)))
+        await writer.drain()
+        return True
 
     def _answer(self, request: Request, faults: HttpFaults) -> Answer:
         if faults.status is None:

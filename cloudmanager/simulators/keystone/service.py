@@ -91,7 +91,7 @@ class Keystone:
         try:
             auth = request.json()["auth"]
             token = self._log_in(auth["identity"], auth.get("scope"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             return _error(400, _MALFORMED)
         return self._token_answer(201, token, request.query)
 
