@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter
-from sqlalchemy import insert, or_, select
+from sqlalchemy import insert, select
 
 from cloudmanager.drivers.base import PowerState
-from cloudmanager.models import Event, FlowRow
+from cloudmanager.models import Event, FlowRow, Node
 from cloudmanager.observations import Seen, record_if_newer
 from cloudmanager.power import Outlet
 
@@ -34,16 +34,16 @@ class _Change:
     """A node whose state is not the one that was last seen."""
 
     node_id: int
+    old: str
     message: str
 
 
 class Keeper:
     """Remembers the last state of each outlet, writes what is new, and tells what changed behind our back."""
 
-    def __init__(self, database: Database, *, misses: int, own_doing: float) -> None:
+    def __init__(self, database: Database, *, misses: int) -> None:
         self._database = database
         self._misses = misses
-        self._own_doing = own_doing
         self._known: dict[tuple[int, str], str | None] = {}
         self._silent: set[int] = set()
 
@@ -61,8 +61,8 @@ class Keeper:
             return
         at = datetime.fromtimestamp(min(look.began_at for look in looks), UTC)
         with self._database.transaction() as session:
+            events += self._drifts(session, changes)
             record_if_newer(session, seen, at.replace(tzinfo=None, microsecond=0))
-            events += self._drifts(session, changes, at.timestamp())
             if events:
                 session.execute(insert(Event), events)
         for event in events:
@@ -93,23 +93,27 @@ class Keeper:
             seen.append(_seen(device.id, plugged, state))
             if plugged.is_default and old and new and old != new:
                 told = f"{device.title}, port {plugged.port}: {_WORDS[old]} became {_WORDS[new]}"
-                changes.append(_Change(plugged.node_id, told))
+                changes.append(_Change(plugged.node_id, old, told))
 
-    def _drifts(self, session: Session, changes: Sequence[_Change], at: float) -> list[dict[str, str]]:
-        """Events for those changes that no task of ours has made."""
+    def _drifts(self, session: Session, changes: Sequence[_Change]) -> list[dict[str, str]]:
+        """Events for the changes that no task has made: what a task has done is in the inventory."""
         if not changes:
             return []
-        lately = datetime.fromtimestamp(at - self._own_doing, UTC).replace(tzinfo=None)
-        query = select(FlowRow.subject).where(
-            FlowRow.subject.in_({f"node:{change.node_id}" for change in changes}),
-            or_(FlowRow.ended_at.is_(None), FlowRow.ended_at >= lately),
+        ids = {change.node_id for change in changes}
+        kept = dict(session.execute(select(Node.id, Node.power_state).where(Node.id.in_(ids))).all())
+        held = select(FlowRow.subject).where(
+            FlowRow.subject.in_({_subject(node_id) for node_id in ids}), FlowRow.ended_at.is_(None)
         )
-        ours = set(session.scalars(query))
+        at_work = set(session.scalars(held))
         return [
-            _event(DRIFT, subject, change.message)
+            _event(DRIFT, _subject(change.node_id), change.message)
             for change in changes
-            if (subject := f"node:{change.node_id}") not in ours
+            if kept.get(change.node_id) == change.old and _subject(change.node_id) not in at_work
         ]
+
+
+def _subject(node_id: int) -> str:
+    return f"node:{node_id}"
 
 
 def _seen(control_id: int, plugged: Plugged, state: PowerState) -> Seen:

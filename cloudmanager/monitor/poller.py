@@ -44,8 +44,12 @@ class Pace:
     at_once: int
 
     def pause(self, misses: int) -> float:
-        """Seconds until the next look at a device that was silent so often in a row."""
-        seconds: float = min(self.interval * 2**misses, max(self.interval, self.longest_interval))
+        """Seconds until the next look at a device that was silent so often in a row.
+
+        No longer than usual while it may come back any moment, then twice as long each time.
+        """
+        doublings = max(0, misses + 1 - self.misses)
+        seconds: float = min(self.interval * 2**doublings, max(self.interval, self.longest_interval))
         return seconds * (1 + _JITTER * (random.random() - 0.5))
 
 

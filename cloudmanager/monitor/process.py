@@ -45,8 +45,7 @@ class _Monitor:
         self._vault = Vault(Path(config.secrets.key_file))
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._looks: list[Look] = []
-        own_doing = config.power.confirm_timeout + 2 * self._options.interval
-        self._keeper = Keeper(self._database, misses=self._options.misses, own_doing=own_doing)
+        self._keeper = Keeper(self._database, misses=self._options.misses)
 
     async def run(self) -> None:
         """Start, run until a signal, log out of everything."""

@@ -6,6 +6,7 @@ from .product import wait_until
 
 QUICK = {
     "flows": {"lease": 3, "sweep_interval": 0.5, "retry_delay": 0.2},
+    "monitor": {"interval": 1, "longest_interval": 1, "refresh_interval": 1},
     "power": {"confirm_interval": 0.1, "device_timeout": 1.5},
 }
 

@@ -132,3 +132,26 @@ def test_cancel_while_it_waits_for_the_device(fleet):
     assert lab(fleet)[name]["on"]
     actions = fleet.get(f"/v1/nodes/{node_id}/power-actions/").json()["power_actions"]
     assert (actions[-1]["action"], actions[-1]["result"]) == ("power_off", "REVOKED")
+
+
+def test_the_monitor_sees_what_nobody_asked_for(fleet):
+    """Somebody presses the button, and a BMC dies: the state follows, unknown is not off, both are events."""
+
+    def node(name):
+        return fleet.get(f"/v1/nodes?name={name}").json()["nodes"][0]
+
+    def events(subject):
+        return [event["kind"] for event in fleet.get(f"/v1/events?subject={subject}").json()["events"]]
+
+    pressed, silent = node("r3n01.demo.local"), node("r3n02.demo.local")
+    was_on = pressed["power_state"] == "power_on"
+    fleet.cli("lab", "power", pressed["name"], "off" if was_on else "on")
+    after = "power_off" if was_on else "power_on"
+    wait_until(lambda: node(pressed["name"])["power_state"] == after, within=10, why=fleet.log_end)
+    assert events(f"node:{pressed['id']}") == ["power.drift"]
+    control = silent["node_controls"][0]["power_control_id"]
+    disturb(fleet, "bmc-r3n02", dead="true")
+    wait_until(lambda: node(silent["name"])["power_state"] is None, within=30, why=fleet.log_end)
+    fleet.cli("lab", "heal", "bmc-r3n02")
+    wait_until(lambda: node(silent["name"])["power_state"] is not None, within=30, why=fleet.log_end)
+    assert events(f"power_control:{control}") == ["device.silent", "device.back"]
