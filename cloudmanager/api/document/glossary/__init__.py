@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmanager.api.document.glossary import audit, inventory, nodes, power, tasks
+from cloudmanager.api.document.glossary import audit, events, inventory, nodes, power, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMAS: Mapping[str, Words] = {
     **audit.SCHEMAS,
+    **events.SCHEMAS,
     **inventory.SCHEMAS,
     **nodes.SCHEMAS,
     **power.SCHEMAS,
@@ -25,6 +26,7 @@ SCHEMAS: Mapping[str, Words] = {
 
 PARAMETERS: Mapping[str, Words] = {
     "audit-log": audit.ENTRY,
+    "events": events.EVENT,
     "node-classes": {**inventory.CLASS, **inventory.TYPE},
     "node-images": inventory.IMAGE,
     "nodes": {**power.ACTION_RECORD, **nodes.NODE},
