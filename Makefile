@@ -65,9 +65,10 @@ format: $(VENV)/.developer ## Rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 .PHONY: docs
-docs: $(VENV)/.developer ## Renew what is generated: docs/openapi.json, docs/configuration.md
+docs: $(VENV)/.developer ## Renew what is generated in docs/: openapi.json, configuration.md, policy.yaml.sample
 	$(BIN)/cloudmanager openapi > docs/openapi.json
 	$(BIN)/cloudmanager config docs > docs/configuration.md
+	$(BIN)/cloudmanager policy sample > docs/policy.yaml.sample
 
 .PHONY: bench
 bench: $(VENV)/.developer peers ## Measure speed and memory; writes bench/results/*.json
