@@ -8,6 +8,7 @@ CloudManagerError
 ├── NotFound               no such object
 ├── Conflict               it contradicts what is there; the message names what and the way out
 │   └── Busy               an open flow holds the subject; `flow_id` is its id
+├── Stale                  it is no longer what the caller has seen: read it again
 ├── Unavailable            the product itself lacks something now (database, broker); try again later
 ├── Misconfigured          the configuration is wrong; the message names the option
 └── DeviceError            a power device did not do it
@@ -57,7 +58,11 @@ class NotFound(CloudManagerError):
 
 
 class Conflict(CloudManagerError):
-    """The request contradicts what is there."""
+    """The request contradicts what is there. `fields` as in `InvalidInput`, when single fields do."""
+
+    def __init__(self, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
 
 
 class Busy(Conflict):
@@ -66,6 +71,10 @@ class Busy(Conflict):
     def __init__(self, message: str, flow_id: str) -> None:
         super().__init__(message)
         self.flow_id = flow_id
+
+
+class Stale(CloudManagerError):
+    """The object has changed since the caller read it."""
 
 
 class Unavailable(CloudManagerError):

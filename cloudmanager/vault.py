@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from typing import TYPE_CHECKING
 
@@ -30,8 +32,9 @@ class Vault:
         try:
             if key_file.stat().st_mode & 0o077:
                 raise Misconfigured(f"{key_file} can be read by others: run `chmod 600 {key_file}`")
-            keys = [Fernet(line) for line in key_file.read_bytes().split()]
-            self._keys = MultiFernet(keys)
+            lines = key_file.read_bytes().split()
+            self._keys = MultiFernet([Fernet(line) for line in lines])
+            self._first = lines[0]
         except OSError as error:
             raise Misconfigured(f"[secrets] key_file: cannot read {key_file}: {error.strerror}") from None
         except ValueError:
@@ -46,6 +49,10 @@ class Vault:
     def open(self, sealed: str | None) -> str:
         """Decrypt what `seal` gave; None gives ""."""
         return self._keys.decrypt(sealed.encode()).decode() if sealed else ""
+
+    def fingerprint(self, content: bytes) -> str:
+        """A digest that tells nothing to those without the first key, who could else try passwords."""
+        return hmac.digest(self._first, content, hashlib.sha256).hex()
 
     def renew(self, sealed: str | None) -> str | None:
         """Encrypt again with the first key, so that older keys can be retired."""

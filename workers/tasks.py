@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from cloudmanager import audit
+from cloudmanager import audit, idempotency
 from cloudmanager.bell import ADVANCE
 from cloudmanager.flows import FLOWS, store
 from cloudmanager.models import utc_now
@@ -38,7 +38,8 @@ def bind(app: Celery, resident: Resident) -> None:
 
     @app.task(name=PRUNE)
     def prune() -> None:
-        """Delete tasks that ended long ago, and old audit records."""
-        config, now = resident.config, utc_now()
-        store.prune(resident.database, now - timedelta(days=config.flows.keep_days))
-        audit.prune(resident.database, now - timedelta(days=config.audit.keep_days))
+        """Delete tasks that ended long ago, idempotency keys that have expired, and old audit records."""
+        database, config, now = resident.database, resident.config, utc_now()
+        store.prune(database, now - timedelta(days=config.flows.keep_days))
+        idempotency.prune(database, now - timedelta(hours=config.api.idempotency_hours))
+        audit.prune(database, now - timedelta(days=config.audit.keep_days))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
+_NAMED = 20  # fields that the message of an error names; all of them are in `errors`
 REQUIRED = "Missing data for required field."
 
 
@@ -29,34 +30,50 @@ class Body(Schema):
         unknown = RAISE
 
 
-def read_body(schema: Schema, wrapper: str | None) -> dict[str, Any]:
-    """The checked body. With a wrapper it is {wrapper: {...}}; without one it may be absent or empty."""
+def read_body(schema: Schema, wrapper: str | None, plural: str | None = None) -> Any:
+    """The checked body. With a wrapper it is {wrapper: {...}}; without one it may be absent or empty.
+
+    With a plural it may also be {plural: [{...}, ...]}, which gives a list.
+    """
     document = _read_document()
+    if plural is not None and plural in document:
+        return _load_many(schema, _unwrap(document, plural, list), plural)
     if wrapper is not None:
-        document = _unwrap(document, wrapper)
+        document = _unwrap(document, wrapper, dict)
+    return _load(schema, document)
+
+
+def _load(schema: Schema, content: Any, prefix: str = "") -> Any:
     try:
-        checked: dict[str, Any] = schema.load(document)
+        return schema.load(content, many=isinstance(content, list))
     except ValidationError as error:
-        fields = dict(_flatten(error.messages_dict))
-        names = ", ".join(fields) or "the body"
-        raise InvalidInput(f"the body has wrong values: {names}", fields) from None
-    return checked
+        fields = dict(flatten(error.messages_dict, prefix))
+        shown = ", ".join(list(fields)[:_NAMED]) or "the body"
+        raise InvalidInput(f"the body has wrong values: {shown}", fields) from None
 
 
-def _unwrap(document: dict[str, Any], wrapper: str) -> dict[str, Any]:
+def _load_many(schema: Schema, items: list[Any], plural: str) -> Any:
+    most = services().config.api.max_bulk_nodes
+    if not 0 < len(items) <= most:
+        message = f"{plural}: 1 to {most} of them, as [api] max_bulk_nodes says"
+        raise InvalidInput(message, {plural: [f"Not 1..{most} of them."]})
+    return _load(schema, items, f"{plural}.")
+
+
+def _unwrap(document: dict[str, Any], wrapper: str, kind: type) -> Any:
     inner = document.get(wrapper)
     wrong = {key: ["Unknown field."] for key in document if key != wrapper}
     if wrapper not in document:
         wrong[wrapper] = [REQUIRED]
-    elif not isinstance(inner, dict):
-        wrong[wrapper] = ["Not an object."]
-    if wrong or not isinstance(inner, dict):
-        raise InvalidInput(f'the body is {{"{wrapper}": {{…}}}} and nothing else', wrong)
+    elif not isinstance(inner, kind):
+        wrong[wrapper] = ["Not an object." if kind is dict else "Not a list."]
+    if wrong:
+        raise InvalidInput(f'the body is {{"{wrapper}": …}} and nothing else', wrong)
     return inner
 
 
 def _read_document() -> dict[str, Any]:
-    raw = request.get_data(cache=False)
+    raw = request.get_data()
     if len(raw) > services().config.api.max_body_bytes:
         abort(413)  # werkzeug cuts a body without Content-Length instead of refusing it
     if not raw:
@@ -92,11 +109,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _flatten(messages: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+def flatten(messages: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, list[str]]]:
     """The nested messages by dotted name: {"ip_addresses.0": [...]}."""
     for key, value in messages.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
-            yield from _flatten(value, f"{name}.")
+            yield from flatten(value, f"{name}.")
         else:
             yield name, [str(message) for message in value]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from cloudmanager.api.answers import answer, task_location
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.fields import whole
+from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_power import Action, controls_of, start_flow
 from cloudmanager.api.node_schemas import NodeControlShape
 from cloudmanager.api.nodes import blueprint
@@ -18,6 +19,7 @@ from cloudmanager.api.operation import operation
 from cloudmanager.api.query import Options, bounded
 from cloudmanager.api.services import services
 from cloudmanager.errors import InvalidInput, NotFound
+from cloudmanager.idempotency import PATIENCE
 from cloudmanager.models import FlowRow, Node, Status
 from cloudmanager.tokens import Role
 
@@ -105,7 +107,12 @@ def reset_nodes(query: Mapping[str, int], body: dict[str, Any]) -> Response:
             plan = [{"node_id": node_id, "controls": controls.get(node_id, [])} for node_id in node_ids]
             return answer({"plan": {"action": "reset", "nodes": plan}})
         task_id = start_flow(session, "reset-nodes", None, {"node_ids": node_ids})
-    outcome = _await(task_id, node_ids, query["wait"])
+        unfinished = {"success": [], "failed": node_ids}
+        keep(session, _answer(unfinished, task_id), seconds=query["wait"] + PATIENCE)
+    return _answer(_await(task_id, node_ids, query["wait"]), task_id)
+
+
+def _answer(outcome: Mapping[str, Sequence[int]], task_id: str) -> Response:
     return answer(outcome, headers={"Location": task_location(task_id)})
 
 

@@ -32,6 +32,7 @@ STATUS: dict[type[errors.CloudManagerError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Busy: 409,
+    errors.Stale: 412,
     errors.Unavailable: 503,
     errors.Misconfigured: 500,
     errors.DeviceError: 502,
@@ -66,7 +67,7 @@ def _ours(error: errors.CloudManagerError) -> Response:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unforeseen(error)
     details: dict[str, Any] = {}
-    if isinstance(error, errors.InvalidInput) and error.fields:
+    if isinstance(error, errors.InvalidInput | errors.Conflict) and error.fields:
         details["errors"] = error.fields
     if isinstance(error, errors.Busy):
         details["task_id"] = error.flow_id

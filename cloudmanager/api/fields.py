@@ -87,6 +87,21 @@ def text_or_number(max_length: int = 255, **options: Any) -> TextOrNumber:
     return TextOrNumber(validate=[validate.Length(max=max_length), _no_nul], **options)
 
 
+class Directory(fields.String):
+    """An absolute path."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        path = super()._deserialize(value, attr, data, **kwargs)
+        if not path.startswith("/"):
+            raise ValidationError("Not an absolute path.")
+        return path
+
+
+def directory(**options: Any) -> Directory:
+    """An absolute path of a length that a system takes."""
+    return Directory(validate=[validate.Length(max=4095), _no_nul], **options)
+
+
 class PortNumber(fields.Integer):
     """A TCP or UDP port, as a number or in digits."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmanager.api.answers import nothing
 from cloudmanager.api.body import Body
 from cloudmanager.api.fields import Flag, identifier
+from cloudmanager.api.idempotency import keep
 from cloudmanager.api.nodes import blueprint, nodes
 from cloudmanager.api.operation import operation
 from cloudmanager.api.services import services
@@ -52,7 +53,7 @@ def reserve_node(node_id: int, body: dict[str, Any]) -> Response:
             node.condition = RESERVED
         elif node.condition == RESERVED:
             node.condition = ENABLED
-    return nothing()
+        return keep(session, nothing())
 
 
 @operation(
@@ -73,4 +74,4 @@ def assign_image(node_id: int, body: dict[str, Any]) -> Response:
             message = f"there is no PXE image {body['image_id']}"
             raise InvalidInput(message, {"image_id": ["No such PXE image."]})
         node.image_id = body["image_id"]
-    return nothing()
+        return keep(session, nothing())

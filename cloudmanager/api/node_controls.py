@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import select, update
 
+from cloudmanager.api import etags
 from cloudmanager.api.answers import answer, nothing
 from cloudmanager.api.body import Body
 from cloudmanager.api.fields import Flag, identifier, text_or_number
+from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_schemas import NodeControlShape
 from cloudmanager.api.nodes import SELECT_CONTROLS, blueprint, nodes, present_control, release
 from cloudmanager.api.operation import listed, operation, wrapped
@@ -18,6 +20,7 @@ from cloudmanager.api.services import services
 from cloudmanager.api.usage import node_title
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.errors import CloudManagerError, Conflict, InvalidInput, NotFound
+from cloudmanager.idempotency import PATIENCE
 from cloudmanager.models import Node, NodeControl, PowerControl, utc_now
 from cloudmanager.tokens import Role
 
@@ -29,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 PATH = "/nodes/<id:node_id>/power-controls/"
 ITEM = f"{PATH}<id:power_control_id>"
+OBSERVED = ("is_initialized",)
 ONE = wrapped(NodeControlShape(), "power_control")
 
 
@@ -71,7 +75,8 @@ def list_node_power_controls(node_id: int) -> Response:
     role=Role.READER,
     name="get_node_power_control",
     summary="Get a power control of a node",
-    answers={200: ONE},
+    answers={200: ONE, 304: etags.NOT_MODIFIED},
+    conditional=True,
 )
 def get_node_power_control(node_id: int, power_control_id: int) -> Response:
     """One of them."""
@@ -113,6 +118,8 @@ def assign_power_control(node_id: int, body: dict[str, Any]) -> Response:
                 is_default=is_default,
             )
         )
+        session.flush()
+        keep(session, _shown(session, node_id, control_id, created=True), seconds=PATIENCE)
     _read_port(node_id, control, port)
     with database.reading() as session:
         return _shown(session, node_id, control_id, created=True)
@@ -128,6 +135,7 @@ def assign_power_control(node_id: int, body: dict[str, Any]) -> Response:
     body=AssignmentChange(),
     answers={200: ONE},
     errors=(409,),
+    conditional=True,
 )
 def update_node_power_control(node_id: int, power_control_id: int, body: dict[str, Any]) -> Response:
     """A node has exactly one default: it ends by making another one the default."""
@@ -158,6 +166,7 @@ def update_node_power_control(node_id: int, power_control_id: int, body: dict[st
     summary="Unassign a power control from a node",
     answers={204: None},
     errors=(409,),
+    conditional=True,
 )
 def unassign_power_control(node_id: int, power_control_id: int) -> Response:
     """When the default goes, the next of the node's controls becomes the default."""
@@ -176,13 +185,17 @@ def unassign_power_control(node_id: int, power_control_id: int) -> Response:
 
 
 def _shown(session: Session, node_id: int, control_id: int, *, created: bool = False) -> Response:
-    query = SELECT_CONTROLS.where(NodeControl.node_id == node_id, NodeControl.power_control_id == control_id)
-    row = session.execute(query).one_or_none()
+    row = session.execute(_one(node_id, control_id)).one_or_none()
     if row is None:
         _check_node(session, node_id)
         raise _not_assigned(node_id, control_id)
     headers = {"Location": f"/v1/nodes/{node_id}/power-controls/{control_id}"} if created else None
-    return answer({"power_control": present_control(row)}, 201 if created else 200, headers)
+    shown = present_control(row)
+    return etags.tagged(answer({"power_control": shown}, 201 if created else 200, headers), shown, OBSERVED)
+
+
+def _one(node_id: int, control_id: int) -> Any:
+    return SELECT_CONTROLS.where(NodeControl.node_id == node_id, NodeControl.power_control_id == control_id)
 
 
 def _assigned(session: Session, node_id: int, control_id: int) -> NodeControl:
@@ -190,6 +203,8 @@ def _assigned(session: Session, node_id: int, control_id: int) -> NodeControl:
     found = session.get(NodeControl, (node_id, control_id), with_for_update=True)
     if found is None:
         raise _not_assigned(node_id, control_id)
+    if etags.are_asked_for():
+        etags.check_fresh(present_control(session.execute(_one(node_id, control_id)).one()), OBSERVED)
     return found
 
 

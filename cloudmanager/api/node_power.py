@@ -11,6 +11,7 @@ from cloudmanager.api.answers import accepted, answer
 from cloudmanager.api.body import Body
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.fields import Flag, text_or_number
+from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_controls import check_port_exists
 from cloudmanager.api.node_schemas import NodeControlShape
 from cloudmanager.api.nodes import SELECT_CONTROLS, blueprint, nodes, present_control, subject_of
@@ -103,7 +104,8 @@ def _serve_node_action(kind: str, summary: str, body: Body) -> None:
                 )
             if body.pop("dry_run", False):
                 return answer({"plan": {"action": kind, "node_id": node_id, "controls": controls, **body}})
-            return accepted(start_flow(session, kind, subject_of(node_id), {"node_id": node_id, **body}))
+            task_id = start_flow(session, kind, subject_of(node_id), {"node_id": node_id, **body})
+            return keep(session, accepted(task_id))
 
 
 _serve_node_action("power-on", "Switch a node on; one that runs is not touched", Action())
@@ -131,7 +133,7 @@ def _serve_coil_action(kind: str, summary: str, body: Body) -> None:
             subject, params = _coil(session, power_control_id, port)
             if body.pop("dry_run", False):
                 return answer({"plan": {"action": kind, **params, **body}})
-            return accepted(start_flow(session, kind, subject, {**params, **body}))
+            return keep(session, accepted(start_flow(session, kind, subject, {**params, **body})))
 
 
 _serve_coil_action("power-on", "Switch a coil on, whether a node is on it or not", CoilAction())

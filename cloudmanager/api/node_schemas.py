@@ -20,6 +20,9 @@ from cloudmanager.api.fields import (
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.models import CONDITIONS
 
+OPTIONAL = {"x-optional": True}
+"""Marks fields that not every answer has."""
+
 
 def _small(**options: object) -> fields.Integer:
     return whole(1, 99, allow_none=True, **options)
@@ -79,6 +82,13 @@ class TypeReference(Schema):
     name = fields.String()
 
 
+class StorageReference(Schema):
+    """An availability storage of a node."""
+
+    id = fields.Integer()
+    name = fields.String()
+
+
 class NodeControlShape(Schema):
     """A power control that a node hangs on."""
 
@@ -126,3 +136,9 @@ class NodeShape(Schema):
     power_state = fields.String(allow_none=True)
     power_state_checked_at = fields.DateTime(allow_none=True)
     node_controls = fields.List(fields.Nested(NodeControlShape))
+    availability_storages = fields.List(fields.Nested(StorageReference))
+    nas = fields.Dict(
+        keys=fields.String(), values=fields.List(fields.String()), allow_none=True, metadata=OPTIONAL
+    )
+    os_hypervisor = fields.Dict(allow_none=True, metadata=OPTIONAL)
+    hwinfo = fields.Dict(allow_none=True, metadata=OPTIONAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,12 +11,16 @@ from sqlalchemy import Text, cast, select
 
 from cloudmanager.api import filters
 from cloudmanager.api.node_schemas import NodeBody, NodeShape
+from cloudmanager.api.node_values import prepare
+from cloudmanager.api.query import Options, flag
 from cloudmanager.api.reading import Nested, Source
-from cloudmanager.api.resource import Resource, Variables
-from cloudmanager.errors import Busy, InvalidInput
+from cloudmanager.api.resource import Resource
+from cloudmanager.errors import Busy
 from cloudmanager.models import (
+    AvailabilityStorage,
     FlowRow,
     Node,
+    NodeAvailabilityStorage,
     NodeClass,
     NodeControl,
     NodeImage,
@@ -24,11 +29,14 @@ from cloudmanager.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.orm import Session
 
 blueprint = Blueprint("nodes", __name__, url_prefix="/v1", description="Physical machines")
 
-DEFAULT_IMAGE = "default"
+HYPERVISOR = "hypervisor"
+"""The class of nodes that are compute nodes of OpenStack."""
 
 
 def subject_of(node_id: int) -> str:
@@ -41,6 +49,7 @@ def subject_of(node_id: int) -> str:
 # Plain tables, because selecting mapped attributes costs SQLAlchemy half a millisecond per statement.
 node, classes, types = Node.__table__, NodeClass.__table__, NodeType.__table__
 images, assigned, controls = NodeImage.__table__, NodeControl.__table__, PowerControl.__table__
+storages, uses = AvailabilityStorage.__table__, NodeAvailabilityStorage.__table__
 
 SELECT_NODES = (
     select(
@@ -97,7 +106,12 @@ SELECT_CONTROLS = select(
 ).join(controls, controls.c.id == assigned.c.power_control_id)
 
 
-def present(row: Any, controls: list[dict[str, Any]]) -> dict[str, Any]:
+SELECT_STORAGES = select(uses.c.node_id, storages.c.id, storages.c.name).join(
+    storages, storages.c.id == uses.c.availability_storage_id
+)
+
+
+def present(row: Any, controls: list[dict[str, Any]], storages: list[dict[str, Any]]) -> dict[str, Any]:
     """A node as the API shows it."""
     (
         key, name, title, description, owner, active, condition, is_reserved, is_controller, inventory_code,
@@ -141,6 +155,7 @@ def present(row: Any, controls: list[dict[str, Any]]) -> dict[str, Any]:
         "power_state": power_state,
         "power_state_checked_at": power_state_checked_at,
         "node_controls": controls,
+        "availability_storages": storages,
     }
 
 
@@ -158,6 +173,11 @@ def present_control(row: Any) -> dict[str, Any]:
     }
 
 
+def present_storage(row: Any) -> dict[str, Any]:
+    """An availability storage as its node shows it."""
+    return {"id": row[1], "name": row[2]}
+
+
 SOURCE = Source(
     SELECT_NODES,
     key=Node.id,
@@ -169,55 +189,46 @@ SOURCE = Source(
             order=NodeControl.power_control_id,
             present=present_control,
         ),
+        Nested(
+            SELECT_STORAGES,
+            parent=NodeAvailabilityStorage.node_id,
+            order=NodeAvailabilityStorage.availability_storage_id,
+            present=present_storage,
+        ),
     ),
 )
 
+OPTIONS = Options(
+    {
+        "with_os_object": flag("Show `os_hypervisor`, OpenStack's record, of nodes of the class hypervisor."),
+        "with_hwinfo": flag("Show `hwinfo`, facts about the hardware, of nodes of the class hypervisor."),
+    }
+)
+OBSERVED = ("power_state", "power_state_checked_at", "cpu_allocation_ratio", "ram_allocation_ratio", "nas")
+_SHOWN_BY = {"with_os_object": "os_hypervisor", "with_hwinfo": "hwinfo"}
+
+
+def view(options: Mapping[str, bool]) -> Source:
+    """Nodes with what the options ask for; null is what nobody has told us yet."""
+    names = [name for option, name in _SHOWN_BY.items() if options[option]]
+    if not names:
+        return SOURCE
+
+    def present_more(*parts: Any) -> dict[str, Any]:
+        shown = present(*parts)
+        node_class = shown["node_class"]
+        is_hypervisor = node_class is not None and node_class["name"] == HYPERVISOR
+        return shown | dict.fromkeys(names) if is_hypervisor else shown
+
+    return replace(SOURCE, present=present_more)
+
+
+def detail(shown: dict[str, Any]) -> dict[str, Any]:
+    """A single node also tells its sessions to storage hosts, once they are collected; null until then."""
+    return {**shown, "nas": None}
+
+
 # --- writing -----------------------------------------------------------------------------------------------
-
-
-def prepare(
-    session: Session, body: dict[str, Any], node: Node | None, _variables: Variables
-) -> dict[str, Any]:
-    """Values of columns: defaults for a new node, references that exist, a type that belongs to its class."""
-    values = dict(body)
-    values.pop("created_at", None)
-    if "metadata" in values:
-        values["node_metadata"] = values.pop("metadata")
-    if node is not None and node.power_state_checked_at is not None:
-        values.pop("power_state", None)  # what was observed is not overwritten by what is believed
-    if node is None or "image_id" in values:
-        values["image_id"] = _image(session, values.get("image_id"))
-    if node is None or values.keys() & {"node_class_id", "node_type_id"}:
-        values |= _class_and_type(session, values, node)
-    return values
-
-
-def _image(session: Session, image_id: int | None) -> int | None:
-    """The image that was given, else the one named `default`, if it is still there."""
-    if image_id is None:
-        return session.scalar(select(NodeImage.id).where(NodeImage.image_name == DEFAULT_IMAGE))
-    if session.scalar(select(NodeImage.id).where(NodeImage.id == image_id)) is None:
-        raise InvalidInput(f"there is no PXE image {image_id}", {"image_id": ["No such PXE image."]})
-    return image_id
-
-
-def _class_and_type(session: Session, values: dict[str, Any], node: Node | None) -> dict[str, Any]:
-    class_id = values.get("node_class_id", node.node_class_id if node else None)
-    if class_id is None:
-        class_id = session.scalar(select(NodeClass.id).where(NodeClass.is_default))
-    elif session.scalar(select(NodeClass.id).where(NodeClass.id == class_id)) is None:
-        raise InvalidInput(f"there is no node class {class_id}", {"node_class_id": ["No such node class."]})
-    of_class = select(NodeType.id).where(NodeType.node_class_id == class_id)
-    if "node_type_id" in values:
-        type_id = values["node_type_id"]
-        if type_id is not None and session.scalar(of_class.where(NodeType.id == type_id)) is None:
-            message = f"node type {type_id} does not belong to node class {class_id}"
-            raise InvalidInput(message, {"node_type_id": [f"Not a type of node class {class_id}."]})
-    elif node is not None and node.node_class_id == class_id:
-        type_id = node.node_type_id
-    else:
-        type_id = session.scalar(of_class.where(NodeType.name == ""))
-    return {"node_class_id": class_id, "node_type_id": type_id}
 
 
 def release(session: Session, node: Node) -> None:
@@ -266,8 +277,11 @@ nodes = Resource(
         "active": filters.boolean(Node.active),
         "condition": filters.integer(Node.condition),
     },
-    create_body=NodeBody(),
     update_body=NodeBody(),
     prepare=prepare,
     release=release,
+    options=OPTIONS,
+    view=view,
+    detail=detail,
+    observed=frozenset({*OBSERVED, *_SHOWN_BY.values()}),
 ).register()

@@ -13,7 +13,9 @@ from cloudmanager.api import auth, policy
 from cloudmanager.api.body import read_body
 from cloudmanager.api.document.operations import error_statuses, responses, words
 from cloudmanager.api.fields import MAX_INTEGER
+from cloudmanager.api.idempotency import once
 from cloudmanager.api.query import NO_QUERY, Query
+from cloudmanager.api.request_headers import request_headers, statuses_of_headers
 from cloudmanager.api.services import services
 from cloudmanager.errors import NotFound
 
@@ -52,13 +54,16 @@ def operation(
     query: Query = NO_QUERY,
     body: Schema | None = None,
     wrapper: str | None = None,
+    plural: str | None = None,
+    conditional: bool = False,
     answers: Mapping[int, Any],
     errors: Sequence[int] = (),
 ) -> Decorator:
     """Serve a function at a path. `role` is the least that may call it by default; None is everyone.
 
     The function gets the variables of the path, and `query` and `body` when they are declared. `answers` is
-    {status: schema or None}; `errors` are statuses besides those that every operation can give.
+    {status: schema or None}; `errors` are statuses besides those that every operation can give. With `plural`
+    the body may also be a list under that key. A `conditional` operation heeds `If-Match` or `If-None-Match`.
     """
 
     def decorate(function: View) -> View:
@@ -79,8 +84,8 @@ def operation(
             if query is not NO_QUERY:
                 variables["query"] = parsed
             if body is not None:
-                variables["body"] = read_body(body, wrapper)
-            return function(**variables)
+                variables["body"] = read_body(body, wrapper, plural)
+            return once(lambda: function(**variables)) if method == "POST" else function(**variables)
 
         documented = blueprint.doc(**_documentation(function, allowing))(view)
         blueprint.add_url_rule(rule, endpoint, documented, methods=[method])
@@ -91,14 +96,15 @@ def operation(
             "operationId": name or function.__name__,
             "summary": summary,
             "description": words(name or function.__name__, function, role),
-            "parameters": query.parameters(),
+            "parameters": [*query.parameters(), *request_headers(method, conditional=conditional)],
             "security": [{SECURITY: []}] if role else [],
         }
         if role:
             document |= {"x-role": role.title, "x-policy": allowing}
         if body is not None:
-            document["requestBody"] = _request_body(body, wrapper)
+            document["requestBody"] = _request_body(body, wrapper, plural)
         general = error_statuses(has_role=role is not None, has_path="<" in rule, has_body=body is not None)
+        general += statuses_of_headers(method, conditional=conditional)
         document["responses"] = responses(answers, [*general, *errors])
         return document
 
@@ -111,9 +117,13 @@ def _check_ids(variables: Mapping[str, Any]) -> None:
             raise NotFound(f"there is no object with this {name}")
 
 
-def _request_body(body: Schema, wrapper: str | None) -> dict[str, Any]:
+def _request_body(body: Schema, wrapper: str | None, plural: str | None) -> dict[str, Any]:
     required = wrapper is not None or any(field.required for field in body.fields.values())
-    return {"required": required, "content": {"application/json": {"schema": wrapped(body, wrapper)}}}
+    schema = wrapped(body, wrapper)
+    if plural is not None:
+        many = {"type": "array", "items": body, "minItems": 1}
+        schema = {"anyOf": [schema, wrapped(many, plural)]}
+    return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
 def wrapped(schema: Any, key: str | None) -> Any:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from cloudmanager.api import filters
 from cloudmanager.api.answers import answer
+from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_classes import types_of_classes
 from cloudmanager.api.node_schemas import NodeShape
 from cloudmanager.api.nodes import SOURCE as NODES
@@ -144,6 +145,7 @@ power_controls = Resource(
         "port_number": filters.integer(PowerControl.port_number),
     },
     release=release,
+    observed=frozenset(("coil_map", "used_coils_count")),
     read_role=Role.ADMIN,
 ).register()
 
@@ -224,7 +226,7 @@ def create_power_control(query: Mapping[str, bool], body: dict[str, Any]) -> Res
         _verify(values)
     with services().database.transaction() as session:
         shown = power_controls.show(session, power_controls.insert(session, values))
-    return power_controls.created(shown)
+        return keep(session, power_controls.created(shown))
 
 
 @operation(
@@ -239,6 +241,7 @@ def create_power_control(query: Mapping[str, bool], body: dict[str, Any]) -> Res
     wrapper="power_control",
     answers={200: wrapped(ControlShape(), "power_control")},
     errors=(409, 502, 504),
+    conditional=True,
 )
 def update_power_control(power_control_id: int, query: Mapping[str, bool], body: dict[str, Any]) -> Response:
     """The device is asked outside of the transaction: no writer waits for it."""
@@ -252,10 +255,11 @@ def update_power_control(power_control_id: int, query: Mapping[str, bool], body:
         _verify(present | column_values(services().vault, body, present))
     with database.transaction() as session:
         control = power_controls.row(session, power_control_id)
+        power_controls.check_fresh(session, power_control_id)
         values = column_values(services().vault, body, _columns(control))
         _check_ports_fit(session, control, values.get("coils_count", control.coils_count))
         power_controls.change(session, control, {**values, "time_updated": utc_now()})
-        return answer({"power_control": power_controls.show(session, power_control_id)})
+        return power_controls.one(power_controls.show(session, power_control_id))
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:

@@ -53,7 +53,7 @@ class ListQuery:
 
     fields: Mapping[str, filters.Filter]
     sortable: bool = True
-    options: Options = field(default_factory=lambda: NO_QUERY)
+    options: Options = field(default_factory=lambda: Options({}))
 
     def parse(self, given: MultiDict[str, str], max_limit: int) -> Window:
         """The window asked for."""

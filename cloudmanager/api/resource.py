@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request
 from sqlalchemy import select
 
+from cloudmanager.api import etags
 from cloudmanager.api.answers import answer, nothing
 from cloudmanager.api.document.answers import Answer
+from cloudmanager.api.idempotency import keep
 from cloudmanager.api.listing import list_answer
 from cloudmanager.api.operation import Decorator, listed, operation, wrapped
-from cloudmanager.api.query import ListQuery, Window
+from cloudmanager.api.query import NO_QUERY, ListQuery, Options, Window
 from cloudmanager.api.reading import snapshot
 from cloudmanager.api.services import services
 from cloudmanager.errors import NotFound
@@ -61,6 +63,9 @@ class Resource:
 
     `prepare` turns a checked body into values of columns, given the present row (None: a new one) and the ids
     in the path. `release` refuses to delete what is in use. What is not given is not offered.
+
+    `options` of lists and single objects choose the `view`, the source that shows them. `detail` adds what
+    only a single object shows. `observed` are fields that nobody writes: `If-Match` does not look at them.
     """
 
     blueprint: Blueprint
@@ -76,6 +81,10 @@ class Resource:
     update_body: Schema | None = None
     prepare: Callable[[Session, dict[str, Any], Any, Variables], dict[str, Any]] | None = None
     release: Callable[[Session, Any], None] | None = None
+    options: Options = NO_QUERY
+    view: Callable[[Mapping[str, Any]], Source] | None = None
+    detail: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    observed: frozenset[str] = frozenset()
     countable: bool = True
     read_role: Role = Role.READER
     write_role: Role = Role.ADMIN
@@ -106,12 +115,29 @@ class Resource:
 
     # What the functions of a resource's file use too.
 
-    def show(self, session: Session, key: int, variables: Variables | None = None) -> dict[str, Any]:
+    def show(
+        self,
+        session: Session,
+        key: int,
+        variables: Variables | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """One object as the API shows it; raises `NotFound`."""
-        window = Window(where=(*self._scope(variables or {}), self.source.key == key))
-        for shown in list(self.source.objects(session, window)):
-            return shown
+        window = Window(where=(*self._scope(variables or {}), self.source.key == key), options=options or {})
+        for shown in list(self._source(window).objects(session, window)):
+            return self.detail(shown) if self.detail else shown
         raise self.missing(key)
+
+    def one(
+        self, shown: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """The answer that is this object."""
+        return etags.tagged(answer({self.noun: shown}, status, headers), shown, self.observed)
+
+    def check_fresh(self, session: Session, key: int, variables: Variables | None = None) -> None:
+        """Raise `Stale` unless the object is still what `If-Match` says, if the caller sent one."""
+        if etags.are_asked_for():
+            etags.check_fresh(self.show(session, key, variables), self.observed)
 
     def row(self, session: Session, key: int, variables: Variables | None = None) -> Any:
         """One row to change, kept from other writers until the transaction ends; raises `NotFound`."""
@@ -138,7 +164,7 @@ class Resource:
     def created(self, shown: dict[str, Any]) -> Response:
         """The answer to a create."""
         location = f"{request.path.rstrip('/')}/{shown['id']}"
-        return answer({self.noun: shown}, 201, {"Location": location})
+        return self.one(shown, 201, {"Location": location})
 
     def missing(self, key: int) -> NotFound:
         """The error for an id that there is not."""
@@ -152,12 +178,12 @@ class Resource:
     # The operations.
 
     def _serve_list(self) -> None:
-        query = ListQuery(self.fields)
+        query = ListQuery(self.fields, options=self.options)
         answers = {200: Answer(listed(self.shape, self.plural), headers=("Link",))}
 
         @self._operation("GET", self.path, "list", query=query, answers=answers)
         def list_objects(query: Window, **variables: int) -> Response:
-            return list_answer(self.source, self._window(query, variables), self.plural)
+            return list_answer(self._source(query), self._window(query, variables), self.plural)
 
     def _serve_count(self) -> None:
         query = ListQuery(self.fields, sortable=False)
@@ -169,11 +195,14 @@ class Resource:
                 return answer({"count": self.source.count(session, window)})
 
     def _serve_get(self) -> None:
-        @self._operation("GET", self.item_path, "get", answers={200: wrapped(self.shape, self.noun)})
-        def get_object(**variables: int) -> Response:
+        answers = {200: wrapped(self.shape, self.noun), 304: etags.NOT_MODIFIED}
+        declared = {"query": self.options, "answers": answers, "conditional": True}
+
+        @self._operation("GET", self.item_path, "get", **declared)
+        def get_object(query: Mapping[str, Any] | None = None, **variables: int) -> Response:
             key = variables.pop(self.variable)
             with snapshot(services().database) as session:
-                return answer({self.noun: self.show(session, key, variables)})
+                return self.one(self.show(session, key, variables, query))
 
     def _serve_create(self, body: Schema) -> None:
         answers = {201: wrapped(self.shape, self.noun)}
@@ -186,27 +215,31 @@ class Resource:
                 if self.parent is not None:
                     values[self.parent.column.key] = variables[self.parent.variable]
                 shown = self.show(session, self.insert(session, values), variables)
-            return self.created(shown)
+                return keep(session, self.created(shown))
 
     def _serve_update(self, body: Schema) -> None:
         answers = {200: wrapped(self.shape, self.noun)}
+        declared = {"body": body, "answers": answers, "errors": (409,), "conditional": True}
 
-        @self._operation("PUT", self.item_path, "update", body=body, answers=answers, errors=(409,))
+        @self._operation("PUT", self.item_path, "update", **declared)
         def update_object(body: dict[str, Any], **variables: int) -> Response:
             key = variables.pop(self.variable)
             with services().database.transaction() as session:
                 row = self.row(session, key, variables)
+                self.check_fresh(session, key, variables)
                 values = self.prepare(session, body, row, variables) if self.prepare else body
                 self.change(session, row, values)
-                shown = self.show(session, key, variables)
-            return answer({self.noun: shown})
+                return self.one(self.show(session, key, variables))
 
     def _serve_delete(self, release: Callable[[Session, Any], None]) -> None:
-        @self._operation("DELETE", self.item_path, "delete", answers={204: None}, errors=(409,))
+        declared = {"answers": {204: None}, "errors": (409,), "conditional": True}
+
+        @self._operation("DELETE", self.item_path, "delete", **declared)
         def delete_object(**variables: int) -> Response:
             key = variables.pop(self.variable)
             with services().database.transaction() as session:
                 row = self.row(session, key, variables)
+                self.check_fresh(session, key, variables)
                 release(session, row)
                 session.delete(row)
             return nothing()
@@ -227,6 +260,9 @@ class Resource:
             wrapper=self.noun if "body" in declared else None,
             **declared,
         )
+
+    def _source(self, window: Window) -> Source:
+        return self.view(window.options) if self.view and window.options else self.source
 
     def _window(self, window: Window, variables: Variables) -> Window:
         """The window within the parent, which must exist."""

@@ -13,6 +13,7 @@ from cloudmanager.api import filters
 from cloudmanager.api.answers import accepted, answer
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.document.glossary.tasks import TASK_ID
+from cloudmanager.api.idempotency import keep
 from cloudmanager.api.listing import list_answer
 from cloudmanager.api.operation import listed, operation
 from cloudmanager.api.query import ListQuery, Options, Window, flag
@@ -233,7 +234,7 @@ def cancel_task(task_id: UUID) -> Response:
     with services().database.transaction() as session:
         cancel(session, wanted)
         _ring_for(session, wanted)
-    return accepted(wanted)
+        return keep(session, accepted(wanted))
 
 
 def _ring_for(session: Session, task_id: str) -> None:

@@ -18,7 +18,7 @@ OPTIONS = [
     cfg.IntOpt("processes", default=1, min=1, help="Number of API processes on this machine."),
     cfg.IntOpt("threads", default=16, min=1, help="Requests that one API process serves at once."),
     cfg.IntOpt(
-        "max_body_bytes", default=1_048_576, min=1024, help="A larger request body is refused with 413."
+        "max_body_bytes", default=8_388_608, min=1024, help="A larger request body is refused with 413."
     ),
     cfg.IntOpt(
         "max_limit", default=1000, min=1, help="Largest `limit` of a list; no `limit` lists everything."
@@ -27,6 +27,13 @@ OPTIONS = [
         "max_bulk_nodes",
         default=5000,
         min=1,
-        help="Most nodes that one bulk action takes; more are refused with 422.",
+        max=30_000,  # their ids fit into one statement on every database
+        help="Most nodes that one request creates or one bulk action takes; more are refused with 422.",
+    ),
+    cfg.IntOpt(
+        "idempotency_hours",
+        default=24,
+        min=1,
+        help="How long the answer to a request with an Idempotency-Key is kept.",
     ),
 ]

@@ -8,7 +8,7 @@ from cloudmanager.models.event import Event
 from cloudmanager.models.flow import FlowEvent, FlowRow, Status
 from cloudmanager.models.idempotency_key import IdempotencyKey
 from cloudmanager.models.lease import Lease
-from cloudmanager.models.node import CONDITIONS, SMALL_NUMBERS, Node
+from cloudmanager.models.node import CONDITIONS, SMALL_NUMBERS, Node, folded, without_case
 from cloudmanager.models.node_availability_storage import NodeAvailabilityStorage
 from cloudmanager.models.node_class import NodeClass, NodeType
 from cloudmanager.models.node_image import NodeImage
@@ -36,5 +36,7 @@ __all__ = [
     "PowerAction",
     "PowerControl",
     "Status",
+    "folded",
     "utc_now",
+    "without_case",
 ]

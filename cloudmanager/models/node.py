@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import string
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
 
 from cloudmanager.models.base import Base, utc_now
 
@@ -28,10 +31,6 @@ class Node(Base):
         *(CheckConstraint(f"{name} BETWEEN 1 AND 99", name=name) for name in SMALL_NUMBERS),
         CheckConstraint("condition BETWEEN 0 AND 4", name="condition"),
         CheckConstraint("power_state IN ('power_on', 'power_off')", name="power_state"),
-        *(
-            Index("ix_nodes_name_without_case", text(folded), unique=True).ddl_if(dialect=dialect)
-            for dialect, folded in (("sqlite", "lower(name)"), ("postgresql", 'lower(name::text COLLATE "C")'))
-        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -65,8 +64,36 @@ class Node(Base):
     hdd_gb: Mapped[int | None]
 
     mac_address: Mapped[str | None] = mapped_column(Text)
-    ip_addresses: Mapped[list[str] | None] = mapped_column(JSON)
-    node_metadata: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    ip_addresses: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    node_metadata: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     power_state: Mapped[str | None] = mapped_column(String(16))
     power_state_checked_at: Mapped[datetime | None]
+
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def folded(name: str) -> str:
+    """A name as names of nodes are compared."""
+    return name.translate(_LOWER)
+
+
+class without_case(FunctionElement[str]):  # noqa: N801  # it stands in expressions like a function
+    """What `folded` does, in the database."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(without_case)
+def _lower(element: Any, compiler: Any, **options: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **options)})"  # SQLite knows the case of ASCII only
+
+
+@compiles(without_case, "postgresql")
+def _lower_ascii(element: Any, compiler: Any, **options: Any) -> str:
+    return f'lower({compiler.process(element.clauses, **options)}::text COLLATE "C")'
+
+
+Index("ix_nodes_name_without_case", without_case(Node.name), unique=True)

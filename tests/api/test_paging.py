@@ -88,9 +88,9 @@ def test_a_page_has_its_length(fleet):
 
 def test_a_long_list_takes_as_many_queries_as_a_short_one(fleet, count_queries):
     fleet.get("/v1/nodes/?limit=1")
-    short = count_queries(lambda: fleet.get("/v1/nodes/?limit=1"))
-    assert count_queries(lambda: fleet.ask("GET", "/v1/nodes/").get_data()) == short
-    assert count_queries(lambda: fleet.ask("GET", "/v1/power-controls/").get_data()) == short
+    for path in ("/v1/nodes/", "/v1/power-controls/", "/v1/availability-storages/"):
+        short = count_queries(lambda path=path: fleet.get(f"{path}?limit=1"))
+        assert count_queries(lambda path=path: fleet.ask("GET", path).get_data()) == short
 
 
 def test_a_list_that_is_not_read_to_its_end_gives_its_connection_back(fleet):

@@ -59,6 +59,7 @@ _TEXTS = {
     201: "Created. `Location` is where it is read.",
     202: "Started. `Location` names the task; there is no body.",
     204: "Done; there is no body.",
+    304: "The caller has it already; there is no body.",
 }
 _LOCATED = (201, 202)
 
@@ -80,6 +81,10 @@ ERRORS: dict[int, tuple[str, str]] = {
     409: (
         "It contradicts what is there, or another task works on it; `task_id` names that task.",
         f"task {TASK_ID} (power-off) works on node 1: wait for it or cancel it",
+    ),
+    412: (
+        "It is no longer what `If-Match` says.",
+        "it has changed since it was read, or If-Match has no tag of it: read it again",
     ),
     413: ("The body is too large.", "the body is larger than this server takes"),
     414: ("The URL is too long.", "the URL is longer than 8000 characters: ask in several requests"),

@@ -54,10 +54,11 @@ def operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _describe(schema: dict[str, Any], made_from: type[Schema]) -> None:
-    """What the class says; an answer always has every field, unless its class says which it always has."""
+    """What the class says; an answer has every field that is not marked `x-optional`."""
     schema["description"] = cleandoc(made_from.__doc__ or "")
+    optional = {name for name, field in schema["properties"].items() if field.pop("x-optional", False)}
     if not issubclass(made_from, Body):
-        schema.setdefault("required", list(schema["properties"]))
+        schema.setdefault("required", [name for name in schema["properties"] if name not in optional])
 
 
 def _repeat(variable: dict[str, Any], path: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmanager.api.document.glossary import audit, events, inventory, nodes, power, tasks
+from cloudmanager.api.document.glossary import audit, events, inventory, nodes, power, storages, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,12 +20,14 @@ SCHEMAS: Mapping[str, Words] = {
     **inventory.SCHEMAS,
     **nodes.SCHEMAS,
     **power.SCHEMAS,
+    **storages.SCHEMAS,
     **tasks.SCHEMAS,
 }
 """The words for the fields of a schema, by the name of its class."""
 
 PARAMETERS: Mapping[str, Words] = {
     "audit-log": audit.ENTRY,
+    "availability-storages": storages.STORAGE,
     "events": events.EVENT,
     "node-classes": {**inventory.CLASS, **inventory.TYPE},
     "node-images": inventory.IMAGE,

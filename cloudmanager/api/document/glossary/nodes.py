@@ -68,6 +68,10 @@ NODE: Words = {
     "power_state": POWER_STATE,
     "power_state_checked_at": CHECKED_AT,
     "node_controls": "The power controls it hangs on.",
+    "availability_storages": "Where it shows that it is alive.",
+    "nas": "Its iSCSI sessions by storage host, of a single node; null as long as nobody has collected them.",
+    "os_hypervisor": "OpenStack's record, of hypervisors, when asked for; null as long as there is none.",
+    "hwinfo": "Facts about the hardware, of hypervisors, when asked for; null as long as there are none.",
 }
 
 BODY: Words = {
