@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from bench import power
+from bench import fleet, power
 from bench.report import Report
 
-BENCHES = {"power-overhead": power.overhead, "bulk-reset": power.bulk_reset}
+BENCHES = {"power-overhead": power.overhead, "bulk-reset": power.bulk_reset, "fleet-poll": fleet.poll}
 
 
 def main() -> None:
