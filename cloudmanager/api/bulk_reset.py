@@ -90,7 +90,7 @@ class BulkReset(Action):
     summary="Restart many nodes; one failure never fails the rest",
     query=Options({"wait": _WAIT}),
     body=BulkReset(),
-    answers={200: Answer({"anyOf": [_OUTCOME, _PLAN]}, headers=("Location",))},
+    answers={200: Answer({"anyOf": [_OUTCOME, _PLAN]}, sometimes=("Location",))},
     errors=(404,),
 )
 def reset_nodes(query: Mapping[str, int], body: dict[str, Any]) -> Response:

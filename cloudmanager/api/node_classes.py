@@ -25,18 +25,22 @@ if TYPE_CHECKING:
 blueprint = Blueprint("node-classes", __name__, url_prefix="/v1", description="Classes and types of nodes")
 
 
+def _type_names() -> fields.List[str]:
+    return fields.List(text(), validate=validate.Length(max=1000), metadata={"uniqueItems": True})
+
+
 class NodeClassBody(Body):
     """A new class; its types by name."""
 
     name = name(required=True)
-    node_types = fields.List(text(), validate=validate.Length(max=1000))
+    node_types = _type_names()
 
 
 class NodeClassChange(Body):
     """Changes of a class; `node_types` is the whole set: those left out are deleted."""
 
     name = name()
-    node_types = fields.List(text(), validate=validate.Length(max=1000))
+    node_types = _type_names()
 
 
 class NodeTypeBody(Body):

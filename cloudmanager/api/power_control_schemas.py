@@ -6,6 +6,8 @@ from marshmallow import Schema, fields
 
 from cloudmanager.api.body import Body
 from cloudmanager.api.fields import Host, PortNumber, name, text
+from cloudmanager.api.node_classes import NodeTypeShape
+from cloudmanager.api.node_schemas import ClassReference, NodeControlShape, NodeShape
 
 
 class ControlBody(Body):
@@ -60,3 +62,16 @@ class ControlShape(Schema):
     coil_map = fields.Dict(keys=fields.String(), values=fields.Nested(CoilShape, allow_none=True))
     time_created = fields.DateTime()
     time_updated = fields.DateTime(allow_none=True)
+
+
+class ClassWithTypes(ClassReference):
+    """The class of a node, with its types."""
+
+    node_types = fields.List(fields.Nested(NodeTypeShape))
+
+
+class NodeOfControl(NodeShape):
+    """A node as the list of a power control shows it."""
+
+    node_class = fields.Nested(ClassWithTypes, allow_none=True)
+    cloud_managers = fields.List(fields.Nested(NodeControlShape))

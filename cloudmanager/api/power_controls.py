@@ -11,10 +11,9 @@ from cloudmanager.api import filters
 from cloudmanager.api.answers import answer
 from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_classes import types_of_classes
-from cloudmanager.api.node_schemas import NodeShape
 from cloudmanager.api.nodes import SOURCE as NODES
 from cloudmanager.api.operation import listed, operation, wrapped
-from cloudmanager.api.power_control_schemas import ControlBody, ControlChange, ControlShape
+from cloudmanager.api.power_control_schemas import ControlBody, ControlChange, ControlShape, NodeOfControl
 from cloudmanager.api.query import Options, Window, flag
 from cloudmanager.api.reading import Nested, Source, snapshot
 from cloudmanager.api.resource import Resource
@@ -186,7 +185,7 @@ def list_protocols() -> Response:
     role=Role.ADMIN,
     name="list_power_control_nodes",
     summary="List the nodes on a power control",
-    answers={200: listed(NodeShape(), "nodes")},
+    answers={200: listed(NodeOfControl(), "nodes")},
 )
 def list_nodes(power_control_id: int) -> Response:
     """Nodes with what this one list of the API adds: the types of the class, and the controls' older name."""

@@ -51,6 +51,7 @@ class Answer:
     schema: Schema | dict[str, Any] | None
     text: str | None = None
     headers: tuple[str, ...] = ()
+    sometimes: tuple[str, ...] = ()
     content_type: str = JSON
 
 
@@ -115,7 +116,11 @@ def answer_document(status: int, answer: Any) -> dict[str, Any]:
     if not isinstance(answer, Answer):
         answer = Answer(answer)
     names = [*(("Location",) if status in _LOCATED else ()), *answer.headers]
-    document: dict[str, Any] = {"description": answer.text or _TEXTS[status], "headers": _headers(names)}
+    optional = {name: {**HEADERS[name], "required": False} for name in answer.sometimes}
+    document: dict[str, Any] = {
+        "description": answer.text or _TEXTS[status],
+        "headers": _headers(names) | optional,
+    }
     if answer.schema is not None:
         document["content"] = {answer.content_type: {"schema": answer.schema}}
     return document

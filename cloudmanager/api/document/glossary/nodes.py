@@ -83,15 +83,19 @@ BODY: Words = {
     "controller_type": NODE["controller_type"][0],
 }
 
+_CLASS: Words = {
+    "id": ("Number of the class.", 1),
+    "name": ("Name of the class.", "hypervisor"),
+    "is_default": ("Whether new nodes get this class when they name none.", True),
+}
+
 SCHEMAS: Mapping[str, Words] = {
     "NodeShape": NODE,
     "NodeBody": BODY,
     "ImageReference": {"id": ("Number of the image.", 1), "name": ("Name of the image.", "default")},
-    "ClassReference": {
-        "id": ("Number of the class.", 1),
-        "name": ("Name of the class.", "hypervisor"),
-        "is_default": ("Whether new nodes get this class when they name none.", True),
-    },
+    "ClassReference": _CLASS,
+    "ClassWithTypes": {**_CLASS, "node_types": "All types of the class."},
+    "NodeOfControl": {**NODE, "cloud_managers": "`node_controls` once more, under their older name."},
     "TypeReference": {"id": ("Number of the type.", 2), "name": ("Name of the type.", "kvm")},
     "Reserve": {"is_reserved": ("true puts the node into reserve, false takes it out.", True)},
     "AssignImage": {"image_id": ("Number of the PXE image that the node is to boot.", 1)},

@@ -29,7 +29,7 @@ CONTROL: Words = {
     "login": ("Name to log on with.", "operator"),
     "password": (
         "Password to log on with. It is stored encrypted and never answered; empty or null removes it.",
-        "correct horse battery",
+        "rack4-battery",
     ),
     "ssh_key": "Private key to log on with, for devices reached by SSH. Stored encrypted and never answered.",
     "coils_count": ("How many ports the device has.", 1),
