@@ -44,6 +44,7 @@ from cloudmanager.api.operation import SECURITY, IdConverter
 
 if TYPE_CHECKING:
     from cloudmanager.api.services import Services
+    from cloudmanager.config import Config
 
 PARTS = (
     info,
@@ -82,6 +83,12 @@ def create_app(given: Services) -> Flask:
     errors.register(app)
     openapi.register(app, _document(api))
     return app
+
+
+def check(config: Config) -> None:
+    """Raise `Misconfigured` for what keeps the API from starting: the strategy, the policy."""
+    auth.make_strategy(config)
+    policy.load(config)
 
 
 def openapi_document() -> dict[str, Any]:

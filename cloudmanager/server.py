@@ -20,7 +20,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from cloudmanager import metrics_directory, schema
 from cloudmanager.api.services import Services
-from cloudmanager.app import create_app
+from cloudmanager.app import check, create_app
 from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.lifeline import die_with_parent
@@ -57,6 +57,7 @@ _LONGEST_REASON = 200
 def serve(config: Config, listener: socket.socket) -> None:
     """Serve the API until SIGTERM; then let running requests end."""
     Vault(Path(config.secrets.key_file))  # what is wrong is better said here than in each process
+    check(config)
     database = Database.from_config(config)
     schema.check(database)
     database.close()  # a connection must not be shared with the processes that are forked

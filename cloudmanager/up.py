@@ -69,9 +69,18 @@ def up(options: Options, lab: Lab | None = None) -> None:
         overrides = {name: value for name, value in asked.items() if value is not None}
         config = configuration.load(config_file, overrides)
         Vault(Path(config.secrets.key_file))  # raises what the children would die of
+        _check_api(config)
         logs.set_up(config, "up")
         with listener.bind(config.api.host, config.api.port) as bound:
             asyncio.run(_Product(directory, config, config_file, bound, lab).run())
+
+
+def _check_api(config: Config) -> None:
+    """Raise what the API would die of, where an option makes it worth the time that importing it takes."""
+    if config.auth.strategy != "token" or config.oslo_policy.policy_file:
+        from cloudmanager.app import check  # noqa: PLC0415
+
+        check(config)
 
 
 def prepare(database: Database, token_file: Path) -> None:

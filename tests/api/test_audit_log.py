@@ -62,24 +62,24 @@ def test_reading_leaves_no_record(api):
 
 
 @pytest.mark.parametrize(
-    ("status", "role", "request_", "user", "subject"),
+    ("status", "role", "request_", "known"),
     [
-        (401, "nobody", ("DELETE", "/v1/nodes/7", None), None, "node:7"),
-        (403, "reader", ("POST", "/v1/nodes/", {"node": {}}), "the reader", None),
-        (404, "admin", ("PUT", "/v1/nodes/77", {"node": {"name": "x"}}), "the admin", "node:77"),
-        (409, "admin", ("DELETE", "/v1/node-classes/1", None), "the admin", "node_class:1"),
-        (422, "admin", ("POST", "/v1/nodes/", {"node": {"cpu_amount": 100}}), "the admin", None),
-        (400, "admin", ("POST", "/v1/nodes/", ...), "the admin", None),
+        (401, "nobody", ("DELETE", "/v1/nodes/7", None), (None, "node:7")),
+        (403, "reader", ("POST", "/v1/nodes/", {"node": {}}), ("the reader", None)),
+        (404, "admin", ("PUT", "/v1/nodes/77", {"node": {"name": "x"}}), ("the admin", "node:77")),
+        (409, "admin", ("DELETE", "/v1/node-classes/1", None), ("the admin", "node_class:1")),
+        (422, "admin", ("POST", "/v1/nodes/", {"node": {"cpu_amount": 100}}), ("the admin", None)),
+        (400, "admin", ("POST", "/v1/nodes/", ...), ("the admin", None)),
     ],
 )
-def test_what_is_refused_is_recorded_too(api, status, role, request_, user, subject):
+def test_what_is_refused_is_recorded_too(api, status, role, request_, known):
     method, path, body = request_
     options = {"data": b"{"} if body is ... else {"body": body}
     response = api.ask(method, path, role=role, **options)
     assert response.status_code == status
     record = last(api)
     assert (record["status"], record["outcome"]) == (status, "refused")
-    assert (record["user_name"], record["subject"]) == (user, subject)
+    assert (record["user_name"], record["subject"]) == known
     assert record["detail"] == response.get_json()["error"]["message"]
     assert record["request_id"] == response.get_json()["error"]["request_id"]
 
