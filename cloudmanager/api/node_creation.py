@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _NAMED = 10
-_BLANK = {
+BLANK = {
     column.key: column.default.arg if column.default is not None and column.default.is_scalar else None
     for column in Node.__table__.columns
     if column.key != "id"
@@ -67,7 +67,7 @@ def _values(session: Session, bodies: Sequence[dict[str, Any]], where: Sequence[
     messages = ["names of nodes are unique, without regard to case"] if wrong else []
     for body, place in zip(bodies, where, strict=True):
         try:
-            values.append({**_BLANK, "created_at": utc_now(), **values_of(catalogue, body, None, place)})
+            values.append({**BLANK, "created_at": utc_now(), **values_of(catalogue, body, None, place)})
         except InvalidInput as error:
             messages.append(error.message)
             wrong |= error.fields
