@@ -8,6 +8,7 @@ form, and what needs no token never waits for Keystone.
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,8 @@ class KeystoneStrategy:
         for name in _NEEDED[options.auth_type]:
             if not options[name]:
                 raise Misconfigured(f"[keystone_authtoken] {name} is missing: [auth] strategy is keystone")
+        if options.memcached_servers and find_spec("memcache") is None:
+            raise Misconfigured("[keystone_authtoken] memcached_servers: pip install cloudmanager[memcached]")
         self.challenge = f'Keystone uri="{options.www_authenticate_uri or options.auth_url}"'
         self._memory: Memory[bytes] = Memory()
         self._ask = _Middleware(_admit, {"oslo_config_config": _for_middleware(config)})

@@ -5,11 +5,14 @@ import time
 from dataclasses import replace
 
 import pytest
+from keystoneauth1 import loading
+from keystonemiddleware import auth_token
 
 from cloudmanager import config, errors
 from cloudmanager.api import auth, memory
 from cloudmanager.api.keystone import RETRY_AFTER
 from cloudmanager.api.services import attach
+from cloudmanager.config import keystone_authtoken
 from cloudmanager.simulators.http_faults import HttpFaults
 from tests.keystone import PASSWORD, RunningKeystone
 
@@ -240,7 +243,26 @@ def test_what_is_missing_is_named(api, keystone, missing):
         use(api, **keystone.options(**{missing: ""}))
 
 
+def test_what_memcached_needs_is_named(api, keystone, monkeypatch):
+    monkeypatch.setattr("cloudmanager.api.keystone.find_spec", lambda _: None)
+    with pytest.raises(errors.Misconfigured, match="memcached_servers"):
+        use(api, **keystone.options(memcached_servers=["127.0.0.1:11211"]))
+
+
 def test_a_task_remembers_the_user(cloud):
     node = cloud.powered_node()
     response = cloud.ask("POST", f"/v1/nodes/{node}/actions/reset", role="member")
     assert cloud.get(response.headers["Location"])["requested_by"] == "member"
+
+
+def test_our_options_are_those_of_the_middleware():
+    [(_, options)] = auth_token.list_opts()
+    theirs = {option.dest: option for option in options}
+    for plugin in ("password", "v3applicationcredential"):
+        for option in loading.get_auth_plugin_conf_options(loading.get_plugin_loader(plugin)):
+            theirs[option.dest] = option
+    ours = {option.dest: option for option in keystone_authtoken.OPTIONS}
+    assert ours.keys() <= {name.replace("-", "_") for name in theirs}
+    assert {name for name, option in ours.items() if option.secret} == {
+        name for name in ours if theirs[name].secret
+    }

@@ -119,10 +119,10 @@ def test_a_file_can_ask_for_more_than_roles(tmp_path):
 
 
 def test_unknown_rules_are_warned_of(tmp_path):
-    text = '"nodes:lsit": "role:x"\n"ops": "role:ops"\n"nodes:list": "rule:ops"\n'
+    text = '"nodes:listt": "role:x"\n"ops": "role:ops"\n"nodes:list": "rule:ops"\n'
     with structlog.testing.capture_logs() as lines:
         enforcer = loaded(tmp_path, text)
-    assert [(line["log_level"], line["rule"]) for line in lines] == [("warning", "nodes:lsit")]
+    assert [(line["log_level"], line["rule"]) for line in lines] == [("warning", "nodes:listt")]
     assert allowed(enforcer, "nodes:list", roles=("ops",))
 
 
