@@ -34,6 +34,7 @@ def celery_app(config: Config) -> Celery:
         task_default_queue="power",
         broker_connection_timeout=timeout,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         broker_transport_options={"socket_timeout": timeout, "socket_connect_timeout": timeout},
         control_queue_expires=60.0,
     )

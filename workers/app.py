@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown
 from kombu import Queue
 
@@ -34,16 +34,17 @@ def worker_app(config: Config, resident: Resident) -> Celery:
         worker_prefetch_multiplier=16,
     )
     tasks.bind(app, resident)
-    _quiet_about_root()
+    _quiet()
     setup_logging.connect(_keep_logging, weak=False)
     worker_ready.connect(lambda **_: resident.start(), weak=False)
     worker_shutdown.connect(lambda **_: resident.stop(), weak=False)
     return app
 
 
-def _quiet_about_root() -> None:
-    """Celery warns root of messages that run code; ours are JSON and carry ids."""
-    warnings.filterwarnings("ignore", category=SecurityWarning)
+def _quiet() -> None:
+    """Celery warns root of messages that run code, and those who acknowledge late: ours do neither."""
+    for category in (SecurityWarning, CPendingDeprecationWarning):
+        warnings.filterwarnings("ignore", category=category)
 
 
 def _keep_logging(**_: object) -> None:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from celery.beat import Scheduler, Service
+from celery.beat import Scheduler, SchedulingError, Service
 from sqlalchemy.exc import DBAPIError
 
 from cloudmanager import leases
@@ -59,6 +59,13 @@ class LeadingScheduler(Scheduler):
             log.info("leading" if leading else "standing by", lease=_LEASE)
             self._leading = leading
         return float(super().tick(*args, **kwargs) if leading else self.max_interval or _LEASE_SECONDS / 3)
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send one message; without a broker it is sent the next time."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except SchedulingError as error:
+            log.warning("broker away; not sent", task=entry.task, why=str(error))
 
     def close(self) -> None:
         """Let another lead at once."""
