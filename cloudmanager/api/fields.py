@@ -90,6 +90,8 @@ def text_or_number(max_length: int = 255, **options: Any) -> TextOrNumber:
 class Directory(fields.String):
     """An absolute path."""
 
+    json_schema: ClassVar[JsonSchema] = {"pattern": r"^/[^\u0000]*$"}
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         path = super()._deserialize(value, attr, data, **kwargs)
         if not path.startswith("/"):

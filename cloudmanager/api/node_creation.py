@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from cloudmanager.api.answers import answer
+from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_schemas import NodeBody, NodeShape
 from cloudmanager.api.node_values import Catalogue, values_of
@@ -44,7 +45,13 @@ BLANK = {
     body=NodeBody(),
     wrapper="node",
     plural="nodes",
-    answers={201: {"anyOf": [wrapped(NodeShape(), "node"), listed(NodeShape(), "nodes")]}},
+    answers={
+        201: Answer(
+            {"anyOf": [wrapped(NodeShape(), "node"), listed(NodeShape(), "nodes")]},
+            "Created. `Location` is where it is read, if it is one.",
+            sometimes=("Location",),
+        )
+    },
     errors=(409,),
 )
 def create_nodes(body: dict[str, Any] | list[dict[str, Any]]) -> Response:

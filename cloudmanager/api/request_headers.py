@@ -7,6 +7,7 @@ from typing import Any
 from cloudmanager.idempotency import HEADER as IDEMPOTENCY_KEY
 
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+_ONCE = "A key of your own, such as a UUID: the request is done once, however often it is sent with it."
 _SEEN = "ETags of what the caller has seen: 412 when it is something else now."
 _CONDITIONS = {
     "GET": ("If-None-Match", "ETags that the caller has: 304 when the object is still that."),
@@ -19,7 +20,7 @@ def request_headers(method: str, *, conditional: bool) -> list[dict[str, Any]]:
     """The parameters of an operation."""
     found = []
     if method == "POST":
-        found.append(_header(IDEMPOTENCY_KEY, "Sent again with this key, a request is done once.", _KEY))
+        found.append(_header(IDEMPOTENCY_KEY, _ONCE, _KEY))
     if conditional:
         name, text = _CONDITIONS[method]
         found.append(_header(name, text, {"type": "string"}))

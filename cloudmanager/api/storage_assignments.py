@@ -116,6 +116,7 @@ def _serve(side: Side) -> None:
         answers={204: None},
     )
     def add(body: dict[str, Any], **variables: int) -> Response:
+        """What is assigned already stays so; when one of the ids is unknown, nothing is assigned."""
         with services().database.transaction() as session:
             side.add(session, variables[owner.variable], body[others.plural])
             return keep(session, nothing())
@@ -131,6 +132,7 @@ def _serve(side: Side) -> None:
         answers={204: None},
     )
     def replace(body: dict[str, Any], **variables: int) -> Response:
+        """What is not in the body is unassigned; an empty list unassigns all."""
         with services().database.transaction() as session:
             side.clear(session, variables[owner.variable])
             side.add(session, variables[owner.variable], body[others.plural])
@@ -146,6 +148,7 @@ def _serve(side: Side) -> None:
         answers={204: None},
     )
     def remove(**variables: int) -> Response:
+        """Unassign it; both stay."""
         with services().database.transaction() as session:
             _hold(session, owner, variables[owner.variable])
             gone = delete(NodeAvailabilityStorage).filter_by(**variables)

@@ -90,6 +90,8 @@ def test_parameters_are_in_words_with_a_value(path, method, operation):
         assert not text.startswith(" A value"), f"{name}: the glossary has no words for this filter"
         if "example" in parameter:
             assert not errors(schema, parameter["example"])
+        if parameter["in"] == "header":
+            continue  # a value that a page fills in would be sent
         items = schema.get("items", schema)
         assert {"example", "examples", "enum"} & {*parameter, *items} or schema["type"] == "boolean", name
         assert not [wrong for value in items.get("examples", ()) for wrong in errors(items, value)], name
@@ -124,7 +126,7 @@ def test_every_answer_has_the_request_id_and_what_goes_with_its_status(path, met
         assert answer["description"].strip()
         headers = answer["headers"]
         assert "X-Openstack-Request-Id" in headers
-        if "ErrorShape" in str(answer) or status in ("201", "202"):
+        if "ErrorShape" in str(answer) or status in ("201", "202"):  # /readyz has a 503 of its own
             assert expected.get(status, "X-Openstack-Request-Id") in headers, status
     assert "default" not in operation["responses"], "it would make every answer a documented one"
 
@@ -149,5 +151,6 @@ def test_a_path_stands_there_once():
 
 def test_fields_that_bodies_of_answers_always_have_are_required():
     schemas = DOCUMENT["components"]["schemas"]
-    assert set(schemas["NodeShape"]["required"]) == set(schemas["NodeShape"]["properties"])
+    sometimes = {"nas", "hwinfo", "os_hypervisor"}  # asked for by options of the query
+    assert set(schemas["NodeShape"]["required"]) == set(schemas["NodeShape"]["properties"]) - sometimes
     assert "required" not in schemas["NodeBody"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -29,6 +30,18 @@ def fleet(tmp_path_factory):
         yield product
 
 
+def description(product):
+    """The document without `Idempotency-Key`: a key that is used twice, as short ones are, is refused."""
+    document = product.get("/openapi.json").json()
+    for path in document["paths"].values():
+        for operation in path.values():
+            kept = [one for one in operation["parameters"] if one["name"] != "Idempotency-Key"]
+            operation["parameters"] = kept
+    file = product.state_dir / "openapi.json"
+    file.write_text(json.dumps(document))
+    return file
+
+
 def compare(product, *arguments, timeout):
     """Run the comparison; its exit code, and what it printed."""
     task = task_of(product.post("/v1/nodes/9/actions/power-on"))
@@ -37,7 +50,16 @@ def compare(product, *arguments, timeout):
     configuration.write_text(Template(CONFIGURATION.read_text()).substitute(known))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "run"]
     result = subprocess.run(
-        [*command, f"{product.url}/openapi.json", "--no-color", "--seed", str(SEED), *arguments],
+        [
+            *command,
+            str(description(product)),
+            "--url",
+            product.url,
+            "--no-color",
+            "--seed",
+            str(SEED),
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -50,9 +72,7 @@ def compare(product, *arguments, timeout):
 @pytest.mark.timeout(TIME + 200)
 def test_every_operation_conforms(fleet, capsys):
     bounds = ["--max-time", str(TIME)] if TIME else ["--max-examples", str(EXAMPLES)]
-    code, output = compare(
-        fleet, "--checks", "all", "--phases", PHASES, "--workers", "2", *bounds, timeout=TIME + 180
-    )
+    code, output = compare(fleet, "--checks", "all", "--phases", PHASES, *bounds, timeout=TIME + 180)
     with capsys.disabled():
         sys.stdout.write(f"\nseed {SEED}: {output.strip().splitlines()[-1]}\n")
 

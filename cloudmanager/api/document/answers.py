@@ -38,6 +38,9 @@ HEADERS = {
         pattern='^<[^>]+>; rel="next"$',
     ),
     "ETag": _header("Names this version.", '"5f1d7a84db00d2fce00b31a7fc73224f"', pattern='^(?:W/)?"[^"]*"$'),
+    "Idempotency-Replayed": _header(
+        "That this is the answer to the first request with this key.", "true", required=False, enum=["true"]
+    ),
     "Retry-After": _header("Seconds after which to try again.", "5", pattern="^[0-9]+$"),
     "WWW-Authenticate": _header("How to show who you are.", 'X-Auth-Token realm="cloudmanager"'),
 }
@@ -66,7 +69,7 @@ _LOCATED = (201, 202)
 
 ERRORS: dict[int, tuple[str, str]] = {
     400: (
-        "The body is not JSON that can be read.",
+        "The request cannot be read: its body is no JSON, or it is not HTTP.",
         "the body is not JSON that can be read: unexpected end of data",
     ),
     401: (
@@ -115,7 +118,8 @@ def answer_document(status: int, answer: Any) -> dict[str, Any]:
     """One answer of an operation, declared as an `Answer`, a schema, or nothing at all."""
     if not isinstance(answer, Answer):
         answer = Answer(answer)
-    names = [*(("Location",) if status in _LOCATED else ()), *answer.headers]
+    located = status in _LOCATED and "Location" not in answer.sometimes
+    names = [*(("Location",) if located else ()), *answer.headers]
     optional = {name: {**HEADERS[name], "required": False} for name in answer.sometimes}
     document: dict[str, Any] = {
         "description": answer.text or _TEXTS[status],

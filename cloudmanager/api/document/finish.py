@@ -10,6 +10,8 @@ from cloudmanager.api.document.examples import NOTHING, example_of
 from cloudmanager.api.document.glossary import PARAMETERS
 from cloudmanager.api.document.glossary.tasks import TASK_ID
 from cloudmanager.api.document.parameters import add_words, is_filter
+from cloudmanager.api.idempotency import REPLAYED
+from cloudmanager.idempotency import HEADER as IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +41,7 @@ def finish(document: dict[str, Any], classes: Mapping[str, type[Schema]]) -> dic
             _repeat(variable, path)
     for operation in operations(document):
         operation["responses"].pop("default", None)
+        _add_replays(operation)
         for parameter in filter(is_filter, operation["parameters"]):
             add_words(parameter, PARAMETERS.get(operation["tags"][0], {}))
         for content in _contents(operation):
@@ -69,6 +72,14 @@ def _repeat(variable: dict[str, Any], path: dict[str, Any]) -> None:
         operation["parameters"] = [described, *operation.get("parameters", ())]
 
 
+def _add_replays(operation: dict[str, Any]) -> None:
+    """Successes of an operation that takes a key may be told again."""
+    if any(parameter["name"] == IDEMPOTENCY_KEY for parameter in operation["parameters"]):
+        for status, answer in operation["responses"].items():
+            if status < "300":
+                answer["headers"][REPLAYED] = {"$ref": f"#/components/headers/{REPLAYED}"}
+
+
 def _contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The bodies that the operation takes and gives."""
     for body in (operation.get("requestBody", {}), *operation["responses"].values()):
@@ -77,8 +88,9 @@ def _contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _describe_wrapper(schema: dict[str, Any]) -> None:
     """Say what is under the one key of an object that wraps others."""
-    for inner in schema.get("properties", {}).values():
-        inner.setdefault("description", "The objects." if inner.get("type") == "array" else "The object.")
+    for form in (schema, *schema.get("anyOf", ())):
+        for inner in form.get("properties", {}).values():
+            inner.setdefault("description", "The objects." if inner.get("type") == "array" else "The object.")
 
 
 def _add_example(content: dict[str, Any], schemas: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ _OF_RESOURCES = {
 }
 """What holds for every resource, by the first word of the operation's id."""
 
-_WITH_BODY = (400, 413, 415)
+_WITH_BODY = (413, 415)
 
 
 def words(name: str, function: Callable[..., Any], role: Role | None) -> str:
@@ -47,5 +47,5 @@ def responses(answers: Mapping[int, Any], errors: Iterable[int]) -> dict[str, An
 
 def error_statuses(*, has_role: bool, has_path: bool, has_body: bool) -> list[int]:
     """The errors that operations of a kind can give."""
-    found = [414, 422, 500, *((401, 403, 503) if has_role else ())]
+    found = [400, 414, 422, 500, *((401, 403, 503) if has_role else ())]
     return [*found, *((404,) if has_path else ()), *(_WITH_BODY if has_body else ())]
