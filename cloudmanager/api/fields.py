@@ -34,6 +34,11 @@ def name(**options: Any) -> fields.String:
     return Name(validate=[validate.Length(max=255), _no_nul, _not_blank], **options)
 
 
+def name_or_nothing(**options: Any) -> fields.String:
+    """A name that may be empty."""
+    return _Composed(validate=[validate.Length(max=255), _no_nul], **options)
+
+
 def whole(minimum: int = 0, maximum: int = MAX_INTEGER, **options: Any) -> fields.Integer:
     """A whole number; neither text nor a boolean passes for one."""
     return fields.Integer(strict=True, validate=validate.Range(minimum, maximum), **options)
@@ -62,13 +67,17 @@ class Flag(fields.Boolean):
         return value
 
 
-class Name(fields.String):
+class _Composed(_Text):
     """Text in Unicode's composed form (NFC)."""
-
-    json_schema: ClassVar[JsonSchema] = {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
+
+
+class Name(_Composed):
+    """A name that is not blank."""
+
+    json_schema: ClassVar[JsonSchema] = {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
 
 
 class TextOrNumber(fields.String):

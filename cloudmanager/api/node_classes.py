@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from cloudmanager.api import filters
 from cloudmanager.api.body import Body
-from cloudmanager.api.fields import name, text
+from cloudmanager.api.fields import name, name_or_nothing
 from cloudmanager.api.reading import Nested, Source
 from cloudmanager.api.resource import Parent, Resource, Variables
 from cloudmanager.api.usage import refuse_if_used
@@ -26,7 +26,7 @@ blueprint = Blueprint("node-classes", __name__, url_prefix="/v1", description="C
 
 
 def _type_names() -> fields.List[str]:
-    return fields.List(text(), validate=validate.Length(max=1000), metadata={"uniqueItems": True})
+    return fields.List(name_or_nothing(), validate=validate.Length(max=1000), metadata={"uniqueItems": True})
 
 
 class NodeClassBody(Body):
@@ -46,13 +46,13 @@ class NodeClassChange(Body):
 class NodeTypeBody(Body):
     """A type within a class; "" is the unspecified one."""
 
-    name = text(load_default="")
+    name = name_or_nothing(load_default="")
 
 
 class NodeTypeChange(Body):
     """Changes of a type."""
 
-    name = text()
+    name = name_or_nothing()
 
 
 class NodeTypeShape(Schema):

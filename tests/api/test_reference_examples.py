@@ -1,0 +1,218 @@
+"""The requests of the reference's examples, in its order, and what it shows that they answer: one story.
+
+`$name` in an answer is what cannot be known beforehand: it is remembered when first seen and goes into later
+paths. `TIME` is any time. Answers may have more than is shown, never less.
+"""
+
+import re
+from string import Template
+
+import pytest
+
+TIME = "2018-10-17T12:18:35"
+CLASSES = {
+    "hypervisor": ["", "QEMU", "KVM", "Docker", "Xen", "VMware", "HyperV"],
+    "Storage host": ["", "Ceph", "mdraid", "bcashed", "GlusterFS", "Sheepdog"],
+    "Network host": ["", "Network node", "Commutator", "Router"],
+    "Server": ["", "Controller node", "PXE", "DHCP", "DNS", "NTP"],
+}
+TYPE_IDS = iter(range(1, 24))
+FIRST_CLASSES = [
+    {
+        "id": number,
+        "is_default": name == "hypervisor",
+        "name": name,
+        "node_types": [{"id": next(TYPE_IDS), "name": kind} for kind in kinds],
+    }
+    for number, (name, kinds) in enumerate(CLASSES.items(), start=1)
+]
+TYPES = [{"id": "$type1", "name": "type1"}, {"id": "$type2", "name": "type2"}]
+TEST_CLASS = {"id": "$class_id", "is_default": False, "name": "test_class", "node_types": TYPES}
+IMAGE = {"created_at": TIME, "file_data": "root=test", "id": "$image_id", "image_name": "test_image"}
+CONTROL = {
+    "coil_map": {"1": None},
+    "coils_count": 1,
+    "control_type": "SupermicroRackDevice",
+    "host": "10.35.17.33",
+    "id": "$power_control_id",
+    "login": "ADMIN",
+    "port_number": 623,
+    "protocol_type": "ipmi",
+    "time_created": TIME,
+    "time_updated": None,
+    "title": "ipmi://SupermicroRackDevice@10.35.17.33:623",
+    "used_coils_count": 0,
+}
+NODE = {
+    "active": True,
+    "condition": 0,
+    "controller_id": None,
+    "controller_type": None,
+    "cpu_amount": None,
+    "description": None,
+    "dtc_number": None,
+    "hdd_gb": None,
+    "hypervisor_id": None,
+    "id": "$node_id",
+    "image": {"id": 1, "name": "default"},
+    "inventory_code": None,
+    "ip_addresses": ["10.35.22.11"],
+    "is_controller": False,
+    "is_reserved": False,
+    "mac_address": None,
+    "name": "test-node",
+    "node_class": {"id": 1, "is_default": True, "name": "hypervisor"},
+    "node_type": {"id": 1, "name": ""},
+    "owner": None,
+    "power_state": None,
+    "rack_number": None,
+    "ram_mb": None,
+    "row_number": None,
+    "title": None,
+    "unit_number": None,
+}
+ASSIGNED = {
+    "is_default": True,
+    "is_initialized": True,
+    "power_control_id": "$power_control_id",
+    "control_type": "SupermicroRackDevice",
+    "power_control_title": "test_power_control",
+    "power_control_port": "1",
+    "protocol_type": "ipmi",
+}
+STORAGE = {
+    "id": "$availability_storage_id",
+    "name": "storage1",
+    "compute_path": "/tmp/",
+    "controller_path": "/tmp/",
+    "nodes": [],
+}
+NOTHING = None
+CREATE_CONTROL = {
+    "control_type": "SupermicroRackDevice",
+    "protocol_type": "ipmi",
+    "host": "10.35.17.33",
+    "port_number": 623,
+    "login": "ADMIN",
+    "password": "PASSWORD",
+}
+CREATE_STORAGE = {"name": "storage1", "compute_path": "/tmp/", "controller_path": "/tmp/"}
+
+STORY = [
+    # Host classes
+    ("GET", "/v1/node-classes/", None, 200, {"node_classes": FIRST_CLASSES}),
+    ("GET", "/v1/node-classes/count", None, 200, {"count": 4}),
+    ("POST", "/v1/node-classes/", {"node_class": {"name": "test_class", "node_types": ["type1", "type2"]}}, 201,
+     {"node_class": TEST_CLASS}),
+    ("GET", "/v1/node-classes/$class_id", None, 200, {"node_class": TEST_CLASS}),
+    ("PUT", "/v1/node-classes/$class_id", {"node_class": {"name": "test_class_renamed"}}, 200,
+     {"node_class": {**TEST_CLASS, "name": "test_class_renamed"}}),
+    ("GET", "/v1/node-classes/$class_id/types/", None, 200, {"node_types": TYPES}),
+    ("POST", "/v1/node-classes/$class_id/types/", {"node_type": {"name": "new_type"}}, 201,
+     {"node_type": {"id": "$type_id", "name": "new_type"}}),
+    ("PUT", "/v1/node-classes/$class_id/types/$type_id", {"node_type": {"name": "type_renamed"}}, 200,
+     {"node_type": {"id": "$type_id", "name": "type_renamed"}}),
+    ("DELETE", "/v1/node-classes/$class_id/types/$type_id", None, 204, NOTHING),
+    ("DELETE", "/v1/node-classes/$class_id", None, 204, NOTHING),
+    # PXE host images
+    ("GET", "/v1/node-images/count", None, 200, {"count": 1}),
+    ("POST", "/v1/node-images/", {"node_image": {"image_name": "test_image", "file_data": "root=test"}}, 201,
+     {"node_image": IMAGE}),
+    ("GET", "/v1/node-images/$image_id", None, 200, {"node_image": IMAGE}),
+    # Power controls
+    ("GET", "/v1/power-controls/count", None, 200, {"count": 0}),
+    ("POST", "/v1/power-controls/", {"power_control": CREATE_CONTROL}, 201, {"power_control": CONTROL}),
+    ("GET", "/v1/power-controls/$power_control_id", None, 200, {"power_control": CONTROL}),
+    ("PUT", "/v1/power-controls/$power_control_id", {"power_control": {"title": "test_power_control"}}, 200,
+     {"power_control": {**CONTROL, "title": "test_power_control", "time_updated": TIME}}),
+    ("POST", "/v1/power-controls/$power_control_id/actions/power-on", {"coil": 1}, 202, NOTHING),
+    # Nodes
+    ("GET", "/v1/nodes/", None, 200, {"nodes": []}),
+    ("POST", "/v1/nodes/", {"node": {"name": "test-node", "ip_addresses": ["10.35.22.11"]}}, 201, {"node": NODE}),
+    ("GET", "/v1/nodes/count", None, 200, {"count": 1}),
+    ("GET", "/v1/nodes/$node_id?with_os_object=true", None, 200, {"node": {**NODE, "os_hypervisor": None}}),
+    ("PUT", "/v1/nodes/$node_id", {"node": {"title": "node title"}}, 200, {"node": {**NODE, "title": "node title"}}),
+    ("POST", "/v1/nodes/$node_id/actions/assign-image", {"image_id": 1}, 204, NOTHING),
+    ("POST", "/v1/nodes/$node_id/actions/reserve", {"is_reserved": True}, 204, NOTHING),
+    ("POST", "/v1/nodes/$node_id/actions/reserve", {"is_reserved": False}, 204, NOTHING),
+    ("POST", "/v1/nodes/$node_id/power-controls/", {"power_control_id": 1, "power_control_port": 1}, 201,
+     {"power_control": ASSIGNED}),
+    ("GET", "/v1/nodes/$node_id/power-controls/", None, 200, {"power_controls": [ASSIGNED]}),
+    ("GET", "/v1/nodes/$node_id/power-controls/$power_control_id", None, 200, {"power_control": ASSIGNED}),
+    ("PUT", "/v1/nodes/$node_id/power-controls/$power_control_id", {"is_default": True}, 200,
+     {"power_control": ASSIGNED}),
+    ("GET", "/v1/power-controls/$power_control_id/nodes", None, 200,
+     {"nodes": [{"id": "$node_id", "name": "test-node", "cloud_managers": [ASSIGNED],
+                 "node_class": FIRST_CLASSES[0]}]}),
+    ("POST", "/v1/nodes/$node_id/actions/reset", None, 202, NOTHING),
+    ("GET", "/v1/nodes/$node_id/power-actions/", None, 200,
+     {"power_actions": [{"action": "reset", "id": "$power_action_id", "node_id": "$node_id", "start_time": TIME,
+                         "user_name": "the admin"}]}),
+    ("GET", "/v1/nodes/$node_id/power-actions/$power_action_id", None, 200,
+     {"power_action": {"action": "reset", "id": "$power_action_id", "node_id": "$node_id", "start_time": TIME,
+                       "user_name": "the admin"}}),
+    # Availability storages
+    ("POST", "/v1/availability-storages/", {"availability_storage": CREATE_STORAGE}, 201,
+     {"availability_storage": STORAGE}),
+    ("GET", "/v1/availability-storages/", None, 200, {"availability_storages": [STORAGE]}),
+    ("GET", "/v1/availability-storages/count", None, 200, {"count": 1}),
+    ("GET", "/v1/availability-storages/$availability_storage_id", None, 200, {"availability_storage": STORAGE}),
+    ("PUT", "/v1/availability-storages/$availability_storage_id", {"availability_storage": {"name": "storage2"}}, 200,
+     {"availability_storage": {**STORAGE, "name": "storage2"}}),
+    ("POST", "/v1/availability-storages/$availability_storage_id/nodes/", {"nodes": [1]}, 204, NOTHING),
+    ("DELETE", "/v1/availability-storages/$availability_storage_id/nodes/$node_id", None, 204, NOTHING),
+    ("PUT", "/v1/availability-storages/$availability_storage_id/nodes/", {"nodes": [1]}, 204, NOTHING),
+    ("POST", "/v1/nodes/$node_id/availability-storages/", {"availability_storages": [1]}, 204, NOTHING),
+    ("PUT", "/v1/nodes/$node_id/availability-storages/", {"availability_storages": [1]}, 204, NOTHING),
+    ("GET", "/v1/nodes/$node_id", None, 200,
+     {"node": {"id": "$node_id", "availability_storages": [{"id": "$availability_storage_id", "name": "storage2"}]}}),
+    ("DELETE", "/v1/nodes/$node_id/availability-storages/$availability_storage_id", None, 204, NOTHING),
+    ("DELETE", "/v1/availability-storages/$availability_storage_id", None, 204, NOTHING),
+    # Celery tasks
+    ("GET", "/v1/tasks", None, 200, {"tasks": ["$task_id", "$first_task"]}),
+    ("GET", "/v1/tasks/$task_id", None, 200, {"status": "PENDING"}),
+    ("POST", "/v1/tasks/$task_id/actions/cancel", None, 202, NOTHING),
+    # What was made is taken away
+    ("DELETE", "/v1/node-images/$image_id", None, 204, NOTHING),
+]  # fmt: skip
+
+
+def assert_shows(answer, documented, known, where=""):
+    if isinstance(documented, dict):
+        assert isinstance(answer, dict), where
+        assert documented.keys() <= answer.keys(), where
+        for name, value in documented.items():
+            assert_shows(answer[name], value, known, f"{where}.{name}")
+    elif isinstance(documented, list):
+        assert len(answer) == len(documented), where
+        for place, value in enumerate(documented):
+            assert_shows(answer[place], value, known, f"{where}.{place}")
+    elif documented == TIME:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", answer), where
+    elif isinstance(documented, str) and documented.startswith("$"):
+        assert known.setdefault(documented[1:], answer) == answer, where
+    else:
+        assert (answer, type(answer)) == (documented, type(documented)), where
+
+
+@pytest.mark.both_databases
+def test_the_story_of_the_reference(api):
+    known = {}
+    for method, path, body, status, documented in STORY:
+        response = api.ask(method, Template(path).substitute(known), body)
+        assert response.status_code == status, (method, path, response.text)
+        if documented is NOTHING:
+            assert response.data == b"", (method, path)
+        else:
+            assert_shows(response.get_json(), documented, known, f"{method} {path}")
+
+
+@pytest.mark.parametrize("sent", [{}, {"data": b"", "content_type": "application/json"}], ids=str)
+def test_actions_without_fields_take_no_body(api, sent):
+    for action in ("power-on", "power-off", "reset"):
+        api.post(f"/v1/nodes/{api.powered_node()}/actions/{action}", status=202, **sent)
+
+
+def test_bulk_reset_answers_as_shown(api):
+    answer = api.post("/v1/nodes/actions/reset?wait=0", {"node_ids": [api.powered_node()]}, 200)
+    assert answer == {"failed": [1], "success": []}
