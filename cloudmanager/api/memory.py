@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 Value = TypeVar("Value")
 
@@ -13,14 +16,14 @@ class Memory(Generic[Value]):
 
     def __init__(self, size: int = 1000) -> None:
         self._size = size
-        self._known: dict[str, tuple[float, Value]] = {}
+        self._known: dict[Hashable, tuple[float, Value]] = {}
 
-    def get(self, key: str) -> Value | None:
+    def get(self, key: Hashable) -> Value | None:
         """What is remembered under the key, if it still is."""
         until, value = self._known.get(key, (0.0, None))
         return value if monotonic() < until else None
 
-    def set(self, key: str, value: Value, time: float) -> None:
+    def set(self, key: Hashable, value: Value, time: float) -> None:
         """Remember for `time` seconds; when there is no room, everything else is forgotten."""
         if len(self._known) >= self._size:
             self._known.clear()

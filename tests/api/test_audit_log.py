@@ -84,13 +84,12 @@ def test_what_is_refused_is_recorded_too(api, status, role, request_, known):
     assert record["request_id"] == response.get_json()["error"]["request_id"]
 
 
-def test_a_failure_of_ours_is_recorded_though_nothing_was_stored(api, monkeypatch):
-    from cloudmanager.api.nodes import nodes
-
-    monkeypatch.setattr(type(nodes), "insert", lambda *_: 1 / 0)
-    api.post("/v1/nodes/", {"node": {"name": "never"}}, 500)
+def test_a_failure_of_ours_is_recorded_though_nothing_was_stored(api):
+    attach(api.app, replace(api.services, vault=None))
+    body = {"control_type": "ET7067", "protocol_type": "modbus", "host": "192.0.2.1", "password": SECRET}
+    api.post("/v1/power-controls/", {"power_control": {**body, "port_number": 502}}, 500)
     assert (last(api)["status"], last(api)["outcome"]) == (500, "failed")
-    assert api.get("/v1/nodes/count")["count"] == 0
+    assert api.get("/v1/power-controls/count")["count"] == 0
 
 
 def test_the_task_that_goes_on_is_named(api):

@@ -27,7 +27,7 @@ def with_policy(api, tmp_path):
     """Gives the application a policy file until the test ends."""
 
     def use(text):
-        api.app.extensions[policy._KEY] = loaded(tmp_path, text)
+        api.app.extensions[policy._KEY] = policy.Policy(loaded(tmp_path, text))
 
     yield use
     policy.register(api.app)
@@ -107,6 +107,21 @@ def test_a_file_changes_rules(api, with_policy):
     refused = api.get("/v1/nodes/", 403)
     assert "nodes:list" in refused["error"]["message"]
     api.get("/v1/nodes/count", role="reader")
+
+
+def test_what_was_said_is_remembered_for_each_rule_and_caller(monkeypatch):
+    enforcer = policy.load(config.load())
+    asked = []
+    monkeypatch.setattr(
+        enforcer, "enforce", lambda rule, _, creds: asked.append(rule) or "admin" in creds["roles"]
+    )
+    said = policy.Policy(enforcer)
+    admin, reader = Caller("a", ("admin",)), Caller("a", ("reader",))
+    for _ in range(3):
+        assert said.allows("nodes:create", admin)
+        assert not said.allows("nodes:create", reader)
+        assert said.allows("nodes:delete", admin)
+    assert len(asked) == 3
 
 
 def test_a_file_can_ask_for_more_than_roles(tmp_path):
