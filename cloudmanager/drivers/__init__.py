@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from cloudmanager.errors import InvalidInput
 
 from .ipmi import SupermicroRackDevice
+from .redfish import RedfishDevice
 
 if TYPE_CHECKING:
     from .base import Driver
 
-DRIVERS: Final[tuple[type[Driver], ...]] = (SupermicroRackDevice,)
+DRIVERS: Final[tuple[type[Driver], ...]] = (SupermicroRackDevice, RedfishDevice)
 
 
 def driver_for(control_type: str) -> type[Driver]:

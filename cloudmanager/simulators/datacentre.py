@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.simulators.control import ControlServer
 from cloudmanager.simulators.ipmi import Bmc
+from cloudmanager.simulators.redfish import RedfishService
 from cloudmanager.simulators.world import Account, Device, World
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class Server(Protocol):
         ...
 
 
-SERVERS: dict[str, Callable[[World, str], Server]] = {"bmc": Bmc}  # by the kind of device
+SERVERS: dict[str, Callable[[World, str], Server]] = {  # by the kind of device
+    "bmc": Bmc,
+    "redfish": RedfishService,
+}
 
 
 class DataCentre:

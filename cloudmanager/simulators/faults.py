@@ -39,6 +39,7 @@ class Faults:
     garbage: Probability = 0.0  # of each answer: noise, cut short, or a flipped bit
     dead: bool = False  # no answer at all
     refuse: int | None = None  # the error code that answers every power command
+    refuse_connections: bool = False  # each new TCP connection is cut at once
     reject_credentials: bool = False
     session_limit: int = 16
     ignore_commands: bool = False  # power commands are accepted and forgotten
@@ -68,7 +69,7 @@ class Faults:
 
 HEALTHY = Faults()
 _PROBABILITIES = ("drop", "duplicate", "reorder", "garbage")
-_LARGEST_CODE = 0xFF
+_LARGEST_CODE = 0xFFFF  # HTTP has three digits, WS-Management sixteen bits
 
 
 def _check(name: str, value: object) -> None:
@@ -133,6 +134,12 @@ class Wire:
                 self._clock.call_later(delay, transmit, packet)
             else:
                 transmit(packet)
+
+    def through_stream(self, faults: Faults, answer: bytes) -> bytes | None:
+        """What arrives of an answer on a connection: all, something damaged, or None when it breaks."""
+        if self._happens(faults.drop):
+            return None
+        return self._damaged(answer) if self._happens(faults.garbage) else answer
 
     def _happens(self, probability: Probability) -> bool:
         return probability > 0 and self._random.random() < probability

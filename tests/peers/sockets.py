@@ -1,4 +1,4 @@
-"""Free and silent UDP ports of 127.0.0.1."""
+"""Free and silent ports of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -22,8 +22,20 @@ def free_udp_port():
 
 
 @contextlib.contextmanager
-def silent_udp_port():
-    """A port where packets arrive and nobody answers."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+def silent_port():
+    """A port, of UDP and of TCP, where all arrives and nobody answers."""
+    with contextlib.ExitStack() as stack:
+        connections = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        packets = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        connections.bind((HOST, 0))
+        connections.listen(128)
+        port = connections.getsockname()[1]
+        packets.bind((HOST, port))
+        yield port
+
+
+def free_tcp_port():
+    """A port that nobody uses now."""
+    with socket.socket() as opened:
         opened.bind((HOST, 0))
-        yield opened.getsockname()[1]
+        return opened.getsockname()[1]

@@ -6,6 +6,6 @@ from tests.peers import sockets
 
 
 @pytest.fixture
-def silent_udp_port():
-    with sockets.silent_udp_port() as port:
+def silent_port():
+    with sockets.silent_port() as port:
         yield port

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import subprocess
-import threading
 
 from cloudmanager.drivers.ipmi import IpmiSettings, SupermicroRackDevice
-from cloudmanager.simulators.datacentre import DataCentre
 from tests.contract.drivers.contract import Peer
+from tests.contract.drivers.simulated import SimulatedPeer
 from tests.peers.ipmi_sim import IpmiSim, SimulatedBmc
 from tests.peers.programs import program
 from tests.peers.pyghmi_bmc import PyghmiBmc
@@ -82,72 +79,18 @@ class PyghmiPeer(IpmiPeer):
         self.relay.cut = False
 
 
-class SimulatorPeer(IpmiPeer):
-    """Our own data centre on an event loop in a thread, so that both sides run freely."""
-
-    def __init__(self, stack):
-        self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=self._loop.run_forever)
-        thread.start()
-        stack.callback(self._loop.close)
-        stack.callback(thread.join)
-        stack.callback(self._loop.call_soon_threadsafe, self._loop.stop)
-        self.centre = DataCentre()
-        self.device = self.centre.add_node("n1", 1, 1, password="secret of n1")
-        self._world = self.centre.world
-        self._faults(power_on_lag=0.05, power_off_lag=0.05, soft_off_delay=0.1)
-        self.run(self.centre.start())
-        stack.callback(lambda: self.run(self.centre.stop()))
-        self.server = self.centre.servers[self.device.name]
+class SimulatorPeer(SimulatedPeer, IpmiPeer):
+    def add_device(self):
+        return self.centre.add_node(self.node, 1, 1, password="secret of n1")
 
     @property
     def bmc(self):
         account = self.device.accounts[2]
         return SimulatedBmc("127.0.0.1", self.device.port, account.name, account.password)
 
-    def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
-
-    def call(self, function, *arguments, **keywords):
-        async def inside():
-            return function(*arguments, **keywords)
-
-        return self.run(inside())
-
-    def _faults(self, **changes):
-        self.call(self._world.set_faults, self.device.name, **changes)
-
-    @contextlib.contextmanager
-    def faults(self, **changes):
-        before = {name: getattr(self.device.faults, name) for name in changes}
-        self._faults(**changes)
-        try:
-            yield
-        finally:
-            self._faults(**before)
-
-    def is_on(self):
-        return self._world.is_on("n1")
-
-    def set_on(self, on):
-        self.call(self._world.power_on if on else self._world.power_off, "n1")
-
-    def resets(self):
-        return self._world.node("n1").resets
-
     def next_boot(self):
         flags = self.device.memory.get("boot option 5", {}).get("value", "")
         return {"8004": "pxe"}.get(flags[:4], "none")
-
-    def freeze(self):
-        self._faults(dead=True)
-
-    def thaw(self):
-        self._faults(dead=False)
-
-    def restart(self):
-        self.run(self.server.stop())
-        self.run(self.server.start("127.0.0.1", self.device.port))
 
     def sessions(self):
         return self.call(lambda: self.server.counters.sessions_open)

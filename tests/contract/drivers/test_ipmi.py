@@ -155,13 +155,13 @@ class TestFaults:
         old = simulator.device.accounts[2].password
         async with driver_of(simulator) as driver:
             await read(driver)
-            simulator.call(simulator._world.set_password, simulator.device.name, 2, "another")
+            simulator.call(simulator.world.set_password, simulator.device.name, 2, "another")
             try:
                 simulator.restart()
                 with pytest.raises(DeviceRefused, match="wrong password"):
                     await read(driver)
             finally:
-                simulator.call(simulator._world.set_password, simulator.device.name, 2, old)
+                simulator.call(simulator.world.set_password, simulator.device.name, 2, old)
 
     async def test_no_session_is_left_after_every_kind_of_end(self, simulator):
         simulator.set_on(True)

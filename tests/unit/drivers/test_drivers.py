@@ -116,7 +116,7 @@ class TestSupermicroRackDevice:
         assert plain._suites() == (SUITE_3, SUITE_17)
 
     async def test_a_cancelled_verb_leaves_nothing(self):
-        with sockets.silent_udp_port() as port:
+        with sockets.silent_port() as port:
             device = driver(port=port)
             reading = asyncio.create_task(device.read_states(["1"]))
             await asyncio.sleep(0.05)

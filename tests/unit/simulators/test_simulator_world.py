@@ -137,7 +137,7 @@ def test_a_device_may_refuse(world, clock):
         ({"lag": "1"}, "lag"),
         ({"drop": 1.1}, "drop"),
         ({"garbage": True}, "garbage"),
-        ({"refuse": 256}, "refuse"),
+        ({"refuse": 1 << 16}, "refuse"),
         ({"refuse": 1.5}, "refuse"),
         ({"lie_state": "maybe"}, "lie_state"),
         ({"session_limit": 1.5}, "session_limit"),

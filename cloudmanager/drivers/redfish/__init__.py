@@ -1,0 +1,3 @@
+from .driver import RedfishDevice
+
+__all__ = ["RedfishDevice"]

@@ -1,0 +1,178 @@
+"""`RedfishDevice`: power of the machines behind one Redfish service (DSP0266, schemas DSP8010)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
+from cloudmanager.drivers.http_client import Effect
+from cloudmanager.drivers.tls import TlsSettings, context_for
+from cloudmanager.errors import DeviceError, DeviceRefused, Unsupported
+
+from .problems import failed_task
+from .service import LOG_OFF_TIME, Service
+from .systems import MAX_SYSTEMS, effect_of, link, member_paths, parse_action_info, parse_system
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from .systems import System
+
+_OK: Final = range(200, 300)
+_GONE: Final = 404
+_CHANGED: Final = 412
+_ASKED: Final = {Action.ON: PowerState.ON, Action.OFF: PowerState.OFF}
+
+
+class RedfishDevice(Driver):
+    """The systems of a service are its ports: "1" is the first of them in the order of their paths."""
+
+    control_type: ClassVar[str] = "RedfishDevice"
+    protocol_type: ClassVar[str] = "redfish"
+    default_port: ClassVar[int] = 443
+    coils_count: ClassVar[int] = 1
+    actions: ClassVar[frozenset[Action]] = frozenset(Action)
+    boots_from_network: ClassVar[bool] = True
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._service: Service | None = None
+        self._paths: list[str] = []
+        self._known: dict[str, System] = {}
+
+    def check_outlet(self, outlet: str) -> None:
+        """Refuse what cannot be a port; how many there are is known when the service has been asked."""
+        count = len(self._paths) or MAX_SYSTEMS
+        if (
+            not outlet.isdecimal()
+            or not outlet.isascii()
+            or not 1 <= int(outlet[:9]) <= count
+            or outlet[0] == "0"
+        ):
+            raise self._no_port(outlet)
+
+    async def _read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]:
+        deadline = self._deadline()
+        return {outlet: (await self._read(outlet, deadline)).state for outlet in outlets}
+
+    async def _apply(self, outlet: str, action: Action) -> None:
+        deadline = self._deadline()
+        system = self._known.get(outlet)
+        if system is None or action not in _ASKED or system.kind_for(action, PowerState.UNKNOWN) is None:
+            system = await self._read(outlet, deadline)
+        if action not in _ASKED and system.state is PowerState.OFF:
+            # Some services switch on at a reset or when the button is pushed.
+            if action is Action.RESET:
+                raise DeviceRefused(f"{self} is off; a reset would do nothing, switch it on instead")
+            return
+        kind = system.kind_for(action, system.state)
+        if kind is None:
+            raise Unsupported(f"{self} cannot do {action} now; it offers {', '.join(system.kinds)[:200]}")
+        try:
+            await self._reset(outlet, system.target, kind, deadline)
+        except DeviceRefused:
+            # Some refuse to switch on what is on.
+            if action not in _ASKED or not await self._is(outlet, _ASKED[action], deadline):
+                raise
+
+    async def _set_next_boot_from_network(self, outlet: str) -> None:
+        deadline = self._deadline()
+        system = await self._read(outlet, deadline)
+        if system.boot_targets and "Pxe" not in system.boot_targets:
+            raise Unsupported(f"{self} cannot start from the network; it offers {system.boot_targets}")
+        content = {"Boot": {"BootSourceOverrideTarget": "Pxe", "BootSourceOverrideEnabled": "Once"}}
+        # Some give a weak ETag and take the strong form of it only.
+        tags = dict.fromkeys([system.etag, system.etag.removeprefix("W/")])
+        for tag in tags:
+            headers = {"If-Match": tag} if tag else {}
+            answer = await self._connected().ask(
+                "PATCH", self._path(outlet), deadline, effect=Effect.STATE, content=content, headers=headers
+            )
+            if answer.status != _CHANGED:
+                break
+        if answer.status not in _OK:
+            raise self._connected().problem(answer, acts=True)
+
+    async def _close(self) -> None:
+        service, self._service = self._service, None
+        self._forget()
+        if service is not None:
+            await service.close(asyncio.get_running_loop().time() + LOG_OFF_TIME)
+
+    async def _reset(self, outlet: str, target: str, kind: str, deadline: float) -> None:
+        """Send `ComputerSystem.Reset`; 202 with a task is accepted, the state tells what comes of it."""
+        path = target or f"{self._path(outlet).rstrip('/')}/Actions/ComputerSystem.Reset"
+        answer = await self._connected().ask(
+            "POST", path, deadline, effect=effect_of(kind), content={"ResetType": kind}
+        )
+        if answer.status not in _OK:
+            if answer.status == _GONE:
+                self._forget()
+            raise self._connected().problem(answer, acts=True)
+        if failure := failed_task(str(self), answer):
+            raise failure
+
+    async def _is(self, outlet: str, state: PowerState, deadline: float) -> bool:
+        with contextlib.suppress(DeviceError):
+            return (await self._read(outlet, deadline)).state is state
+        return False
+
+    async def _read(self, outlet: str, deadline: float) -> System:
+        service = self._connected()
+        if not self._paths:
+            self._paths = await self._find_systems(service, deadline)
+        try:
+            resource, etag = await service.get(self._path(outlet), deadline)
+        except DeviceRefused:
+            self._forget()  # a service that was replaced may have other paths
+            raise
+        system = parse_system(resource, etag)
+        if not system.kinds and system.action_info:
+            system = await self._with_kinds(service, outlet, system, deadline)
+        self._known[outlet] = system
+        return system
+
+    async def _with_kinds(self, service: Service, outlet: str, system: System, deadline: float) -> System:
+        known = self._known.get(outlet)
+        kinds = known.kinds if known else ()
+        if not kinds:
+            kinds = parse_action_info((await service.get(system.action_info, deadline))[0])
+        return dataclasses.replace(system, kinds=kinds)
+
+    async def _find_systems(self, service: Service, deadline: float) -> list[str]:
+        path = link(await service.root(deadline), "Systems")
+        if not path:
+            raise DeviceRefused(f"{self} has no computer systems: its service root does not name them")
+        paths = member_paths((await service.get(path, deadline))[0])
+        if not paths:
+            raise DeviceRefused(f"{self} has no computer systems: their collection is empty")
+        return paths
+
+    def _path(self, outlet: str) -> str:
+        if int(outlet) > len(self._paths):
+            raise self._no_port(outlet)
+        return self._paths[int(outlet) - 1]
+
+    def _no_port(self, outlet: str) -> DeviceRefused:
+        return DeviceRefused(f"{self} has no port {outlet[:20]!r}; its ports are 1..{len(self._paths) or 1}")
+
+    def _forget(self) -> None:
+        self._paths = []
+        self._known = {}
+
+    def _connected(self) -> Service:
+        if self._service is None:
+            settings = self.settings if isinstance(self.settings, TlsSettings) else None
+            settings = settings or TlsSettings(**vars(self.settings))
+            try:
+                context = None if settings.tls == "off" else context_for(settings)
+            except OSError as error:
+                raise DeviceRefused(f"{self}: cannot read ca_file {settings.ca_file!r}: {error}") from None
+            self._service = Service(str(self), settings, context)
+        return self._service
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.settings.timeout

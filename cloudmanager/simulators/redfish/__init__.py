@@ -1,0 +1,3 @@
+from .service import RedfishService
+
+__all__ = ["RedfishService"]
