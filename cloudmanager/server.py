@@ -9,7 +9,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import structlog
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
@@ -19,6 +18,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client.multiprocess import mark_process_dead
 
 from cloudmanager import metrics_directory, schema
+from cloudmanager.api.answers import error_body
 from cloudmanager.api.services import Services
 from cloudmanager.app import check, create_app
 from cloudmanager.bell import Bell
@@ -178,8 +178,7 @@ def _reason(status: HTTPStatus, error: Exception) -> str:
 
 
 def _refusal(status: HTTPStatus, message: str, request_id: str) -> bytes:
-    error = {"code": int(status), "title": status.phrase, "message": message, "request_id": request_id}
-    body = orjson.dumps({"error": error})
+    body = error_body(status, message, request_id)
     head = (
         f"HTTP/1.1 {int(status)} {status.phrase}\r\n"
         "Connection: close\r\n"

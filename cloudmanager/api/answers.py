@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,6 +23,12 @@ def dumps(value: Any) -> bytes:
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON document."""
     return Response(dumps(value), status, headers, content_type=JSON)
+
+
+def error_body(status: int, message: str, request_id: str | None, **details: Any) -> bytes:
+    """The one form of an error."""
+    error = {"code": status, "title": HTTPStatus(status).phrase, "message": message, "request_id": request_id}
+    return dumps({"error": {**error, **details}})
 
 
 def nothing(status: int = 204) -> Response:

@@ -7,19 +7,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import g
+from flask import Response, g
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from cloudmanager import errors
 from cloudmanager.api import auth
-from cloudmanager.api.answers import answer
+from cloudmanager.api.answers import JSON, error_body
 from cloudmanager.api.constraints import in_words
 from cloudmanager.db import is_passing
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Flask
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +57,9 @@ def register(app: Flask) -> None:
 
 
 def error_answer(status: int, message: str, **details: Any) -> Response:
-    """The one form of an error."""
-    error = {"code": status, "title": HTTPStatus(status).phrase, "message": message}
-    return answer({"error": {**error, "request_id": g.get("request_id"), **details}}, status)
+    """An error as the answer to the present request."""
+    body = error_body(status, message, g.get("request_id"), **details)
+    return Response(body, status, content_type=JSON)
 
 
 def _ours(error: errors.CloudManagerError) -> Response:

@@ -23,6 +23,9 @@ HEADER = "X-Openstack-Request-Id"
 MAX_URL = 8000
 """Characters of path and query; the server below accepts a little more, so that the refusal has our form."""
 
+_WATCHING = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that are asked every few seconds, by programs."""
+
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -69,6 +72,7 @@ def _accountant(status: int) -> Callable[[], None]:
     def account() -> None:
         seconds = time.perf_counter() - began
         metrics.observe(line["method"], endpoint, status, seconds)
-        log.info("request", duration_ms=round(seconds * 1000, 1), **line)
+        write = log.debug if endpoint in _WATCHING else log.info
+        write("request", duration_ms=round(seconds * 1000, 1), **line)
 
     return account

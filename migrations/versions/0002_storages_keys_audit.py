@@ -113,6 +113,12 @@ _SQLITE_GUARDS = (
     WHEN OLD.time > datetime('now', '-30 days')
     BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END
     """,
+    # REPLACE deletes without asking the trigger of DELETE
+    f"""
+    CREATE TRIGGER audit_log_no_replace BEFORE INSERT ON audit_log
+    WHEN EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END
+    """,
 )
 _POSTGRESQL_GUARDS = (
     f"""

@@ -6,8 +6,8 @@ from sqlalchemy.exc import IntegrityError
 
 from cloudmanager.models import Node, folded, without_case
 
-E_ACUTE = "caf\u00e9"
-E_COMBINED = "cafe\u0301"
+E_ACUTE = "r\u00e9"
+E_COMBINED = "re\u0301"
 pytestmark = pytest.mark.both_databases
 
 

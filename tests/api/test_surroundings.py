@@ -31,6 +31,20 @@ def test_a_line_for_every_request(api):
     }
 
 
+def test_who_watches_fills_no_log(api):
+    with structlog.testing.capture_logs() as lines:
+        for path in ("/healthz", "/readyz", "/metrics", "/healthz/", "/v1/info"):
+            api.ask("GET", path)
+    levels = {line["path"]: line["log_level"] for line in lines if line["event"] == "request"}
+    assert levels == {
+        "/healthz": "debug",
+        "/readyz": "debug",
+        "/metrics": "debug",
+        "/healthz/": "debug",
+        "/v1/info": "info",
+    }
+
+
 def test_the_callers_id_is_noted_but_not_taken_over(api, capsys):
     response = api.ask("GET", "/v1/info", headers={"X-Openstack-Request-Id": ID})
     assert response.headers["X-Openstack-Request-Id"] != ID
