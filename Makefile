@@ -70,6 +70,10 @@ docs: $(VENV)/.developer ## Renew what is generated in docs/: openapi.json, conf
 	$(BIN)/cloudmanager config docs > docs/configuration.md
 	$(BIN)/cloudmanager policy sample > docs/policy.yaml.sample
 
+.PHONY: fuzz-api
+fuzz-api: $(VENV)/.developer ## Compare a running daemon with its description for long (FUZZ_SECONDS=900, FUZZ_SEED=…)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-900} $(BIN)/pytest -s tests/e2e/test_conformance.py
+
 .PHONY: bench
 bench: $(VENV)/.developer peers ## Measure speed and memory; writes bench/results/*.json
 	$(BIN)/python -m bench

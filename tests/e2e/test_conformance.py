@@ -17,7 +17,7 @@ from .tasks import QUICK, task_of
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 SEED = int(os.environ.get("FUZZ_SEED", "20240305"))
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 TIME = int(os.environ.get("FUZZ_SECONDS", "0"))
 PHASES = "examples,coverage,fuzzing" + (",stateful" if TIME else "")
 CONFIG = {**QUICK, "power": {**QUICK["power"], "device_timeout": 0.2}}
@@ -69,10 +69,10 @@ def compare(product, *arguments, timeout):
     return result.returncode, result.stdout + result.stderr
 
 
-@pytest.mark.timeout(TIME + 200)
+@pytest.mark.timeout(TIME + 450)
 def test_every_operation_conforms(fleet, capsys):
     bounds = ["--max-time", str(TIME)] if TIME else ["--max-examples", str(EXAMPLES)]
-    code, output = compare(fleet, "--checks", "all", "--phases", PHASES, *bounds, timeout=TIME + 180)
+    code, output = compare(fleet, "--checks", "all", "--phases", PHASES, *bounds, timeout=TIME + 400)
     with capsys.disabled():
         sys.stdout.write(f"\nseed {SEED}: {output.strip().splitlines()[-1]}\n")
 
