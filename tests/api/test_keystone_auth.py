@@ -10,6 +10,7 @@ from keystonemiddleware import auth_token
 
 from cloudmanager import config, errors
 from cloudmanager.api import auth, memory
+from cloudmanager.api.caller import Caller
 from cloudmanager.api.keystone import RETRY_AFTER
 from cloudmanager.api.services import attach
 from cloudmanager.config import keystone_authtoken
@@ -87,6 +88,7 @@ def test_what_keystone_does_not_know_is_refused(cloud, keystone, token):
     error = response.get_json()["error"]
     assert (error["code"], error["title"]) == (401, "Unauthorized")
     assert error["request_id"] == response.headers["X-Openstack-Request-Id"]
+    assert (VALIDATION in keystone.requests) is (token in ("wrong", "x" * 5000))
 
 
 def test_nobody_can_say_who_they_are_by_themselves(cloud):
@@ -195,9 +197,22 @@ def test_services_may_pass_on_a_token_that_has_expired(cloud, keystone):
     cloud.get("/v1/info", 401, role="reader")
     cloud.get("/v1/info", role="reader", headers=headers)
     cloud.post("/v1/nodes/", {"node": {}}, 403, role="reader", headers=headers)
+
+
+def test_what_is_no_token_of_a_service_spoils_a_good_token(cloud, keystone):
+    cloud.get("/v1/info", role="member", headers={"X-Service-Token": keystone.token("nova", "service")})
     for wrong in ("nonsense", "ä", keystone.token("admin")):
         latin = wrong.encode().decode("latin-1")
         cloud.get("/v1/info", 401, role="member", headers={"X-Service-Token": latin})
+
+
+def test_all_that_keystone_tells_of_the_caller(cloud, keystone):
+    headers = {"X-Service-Token": keystone.token("nova", "service")}
+    with cloud.app.test_request_context(headers=headers):
+        caller = auth._strategy().identify(cloud.tokens["reader"])
+    user = keystone.user("reader")
+    assert caller == Caller("reader", ("reader",), user.id, keystone.fleet.id, "fleet", service="nova")
+    assert caller.identity == user.id
 
 
 def test_wrong_credentials_of_ours_are_said_to_the_operator_alone(api, keystone, capsys):

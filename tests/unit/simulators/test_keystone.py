@@ -188,8 +188,10 @@ def test_tokens_end_with_their_time():
     token = known.log_in(user, "x", project)
     clock.advance(known.token_seconds - 1)
     assert known.find(token.id) is token
+    second = known.exchange(token.id, project)
     clock.advance(1)
     assert known.find(token.id) is None
+    assert known.find(second.id) is None
     with pytest.raises(NotAuthenticated):
         known.log_in(user, "y", project)
 
