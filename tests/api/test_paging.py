@@ -15,7 +15,7 @@ pytestmark = pytest.mark.both_databases
 @pytest.fixture
 def fleet(api):
     """Nodes over several chunks: every third without control, every fifth with two, names in another order."""
-    count = 2 * CHUNK + 60
+    count = 5 * CHUNK + 60
     with api.database.transaction() as session:
         session.execute(
             insert(Node),
