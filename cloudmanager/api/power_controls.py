@@ -250,12 +250,12 @@ def update_power_control(power_control_id: int, query: Mapping[str, bool], body:
             control = session.get(PowerControl, power_control_id)
         if control is None:
             raise power_controls.missing(power_control_id)
-        present = _columns(control)
+        present = columns_of(control)
         _verify(present | column_values(services().vault, body, present))
     with database.transaction() as session:
         control = power_controls.row(session, power_control_id)
         power_controls.check_fresh(session, power_control_id)
-        values = column_values(services().vault, body, _columns(control))
+        values = column_values(services().vault, body, columns_of(control))
         _check_ports_fit(session, control, values.get("coils_count", control.coils_count))
         power_controls.change(session, control, {**values, "time_updated": utc_now()})
         return power_controls.one(power_controls.show(session, power_control_id))
@@ -326,7 +326,8 @@ def default_title(values: Mapping[str, Any]) -> str:
     return f"{values['protocol_type']}://{values['control_type']}@{where}"
 
 
-def _columns(control: PowerControl) -> dict[str, Any]:
+def columns_of(control: PowerControl) -> dict[str, Any]:
+    """The values of a row, for use when its session is gone."""
     return {column.key: getattr(control, column.key) for column in PowerControl.__table__.columns}
 
 

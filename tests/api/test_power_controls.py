@@ -238,3 +238,22 @@ def test_nodes_of_a_control(api):
     assert nodes[0]["cloud_managers"][0]["power_control_port"] == "1"
     assert [kind["id"] for kind in nodes[0]["node_class"]["node_types"]] == [1, 2, 3, 4, 5, 6, 7]
     assert "password" not in str(nodes)
+
+
+def test_check_asks_the_device_with_what_is_stored(api):
+    control = api.control(password="pass-word")
+    answer = api.post(f"/v1/power-controls/{control['id']}/actions/check", None, 200)
+    assert answer == {"states": {"1": "power_on", "2": "power_off", "3": None}}
+    [(control_type, settings)] = api.power.asked[-1:]
+    assert (control_type, settings.password) == ("SupermicroRackDevice", "pass-word")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(DeviceRefused("refused the login"), 502), (DeviceUnreachable("silent"), 504)]
+)
+def test_check_says_why_not(api, error, status):
+    control = api.control()
+    api.power.error = error
+    answer = api.post(f"/v1/power-controls/{control['id']}/actions/check", None, status)
+    assert answer["error"]["message"] == error.message
+    api.post("/v1/power-controls/999/actions/check", None, 404)
