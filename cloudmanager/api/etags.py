@@ -45,7 +45,7 @@ def check_fresh(shown: Mapping[str, Any], observed: Collection[str]) -> None:
     """Raise `Stale` unless `If-Match` has this object's tag or a star."""
     known = request.if_match
     edited = _edited(shown, observed)
-    if not known.star_tag and edited not in {tag.partition("-")[0] for tag in known.as_set()}:
+    if not known.star_tag and edited not in {tag.partition("-")[0] for tag in known.as_set() if tag}:
         raise Stale("it has changed since it was read, or If-Match has no tag of it: read it again")
 
 

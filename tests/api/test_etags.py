@@ -113,3 +113,10 @@ def test_of_writers_at_once_one_wins(api, case):
     for thread in threads:
         thread.join()
     assert sorted(answers) == [200, 412, 412, 412]
+
+
+@pytest.mark.parametrize("sent", ['""', '"\\"', 'W/""', ",", "", '"a", "", W/"b"', '"'])
+def test_tags_that_are_none_are_nobodys(api, sent):
+    node = api.node(name="n")["id"]
+    api.put(f"/v1/nodes/{node}", {"node": {"title": "x"}}, 412, headers={"If-Match": sent})
+    api.get(f"/v1/nodes/{node}", headers={"If-None-Match": sent})
