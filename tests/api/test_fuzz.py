@@ -11,8 +11,9 @@ FIELDS = [
     "power_state", "condition", "inventory_code", "ram_mb", "created_at", "control_type", "protocol_type", "host",
     "port_number", "password", "ssh_key", "node_ids", "coil", "soft", "dry_run", "is_reserved", "is_default",
     "power_control_id", "power_control_port", "node_types", "image_name", "file_data", "login",
+    "compute_path", "controller_path", "availability_storages", "nodes",
 ]  # fmt: skip
-WRAPPERS = ["node", "node_class", "node_type", "node_image", "power_control"]
+WRAPPERS = ["node", "node_class", "node_type", "node_image", "power_control", "availability_storage", "nodes"]
 TARGETS = [
     ("POST", "/v1/nodes/", "node"),
     ("PUT", "/v1/nodes/1", "node"),
@@ -22,6 +23,11 @@ TARGETS = [
     ("POST", "/v1/node-images/", "node_image"),
     ("POST", "/v1/power-controls/", "power_control"),
     ("PUT", "/v1/power-controls/1", "power_control"),
+    ("POST", "/v1/availability-storages/", "availability_storage"),
+    ("PUT", "/v1/availability-storages/1", "availability_storage"),
+    ("POST", "/v1/nodes/1/availability-storages/", None),
+    ("PUT", "/v1/availability-storages/1/nodes/", None),
+    ("POST", "/v1/nodes/", "nodes"),
     ("POST", "/v1/nodes/1/power-controls/", None),
     ("PUT", "/v1/nodes/1/power-controls/1", None),
     ("POST", "/v1/nodes/1/actions/power-off", None),
