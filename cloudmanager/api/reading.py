@@ -5,9 +5,9 @@ The number of statements does not depend on the number of rows, and never more t
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -105,10 +105,15 @@ def json_chunks(objects: Iterator[dict[str, Any]], key: str) -> Generator[bytes]
     yield start + dumps(chunk)[1:-1] + b"]}"
 
 
-def _fetch(session: Session, statement: AnySelect) -> Iterator[Row[Any]]:
-    """Rows by a server-side cursor, from the connection itself: a session would load them once more."""
+def _fetch(session: Session, statement: AnySelect) -> Generator[Row[Any]]:
+    """Rows by a server-side cursor, from the connection itself: a session would load them once more.
+
+    They come in parts, because fetching each by itself takes twice as long.
+    """
     result = session.connection().execute(statement, execution_options={"yield_per": CHUNK})
-    return chain.from_iterable(result.partitions())  # a row at a time costs twice as much
+    with closing(result):  # also when the reader breaks off: a cursor stays on PostgreSQL's server
+        for rows in result.partitions():
+            yield from rows
 
 
 def _windowed(statement: AnySelect, key: InstrumentedAttribute[Any], window: Window) -> AnySelect:
