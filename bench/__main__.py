@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from bench import fleet, power
+from bench import fleet, inventory, power
 from bench.report import Report
 
-BENCHES = {"power-overhead": power.overhead, "bulk-reset": power.bulk_reset, "fleet-poll": fleet.poll}
+BENCHES = {
+    "power-overhead": power.overhead,
+    "bulk-reset": power.bulk_reset,
+    "fleet-poll": fleet.poll,
+    "inventory": inventory.reads,
+    "inventory-beside-ironic": inventory.beside_ironic,
+}
 
 
 def main() -> None:
