@@ -59,6 +59,8 @@ class Driver(ABC):
     default_port: ClassVar[int]
     coils_count: ClassVar[int]
     actions: ClassVar[frozenset[Action]]
+    names_outlets: ClassVar[bool] = False
+    """Whether the device names its outlets: only it knows which there are."""
     uses_ssh_key: ClassVar[bool] = False
     boots_from_network: ClassVar[bool] = False
     """Whether `set_next_boot_from_network` works."""
@@ -70,7 +72,11 @@ class Driver(ABC):
         self._polls: set[asyncio.Task[None]] = set()
 
     async def read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]:
-        """Read what the device says of each outlet, with as few exchanges as the device allows."""
+        """Read what the device says of each outlet, with as few exchanges as the device allows.
+
+        Without any, of all that it has.
+        """
+        outlets = outlets or self.valid_outlets()
         for outlet in outlets:
             self.check_outlet(outlet)
         async with self._one_at_a_time:
@@ -118,13 +124,19 @@ class Driver(ABC):
 
     @classmethod
     def valid_outlets(cls) -> tuple[str, ...]:
-        """The outlets that every device of this type has: "1".."N"."""
+        """The outlets that every device of this type has: "1".."N"; none when they have names."""
         return tuple(str(number) for number in range(1, cls.coils_count + 1))
 
+    @classmethod
+    def may_have_outlet(cls, outlet: str) -> bool:
+        """Whether a device of this type can have that outlet, as far as that is known without asking it."""
+        return outlet in cls.valid_outlets()
+
     def check_outlet(self, outlet: str) -> None:
-        """Refuse an outlet that this device does not have (`DeviceRefused`)."""
-        if outlet not in self.valid_outlets():
-            raise DeviceRefused(f"{self} has no port {outlet!r}; its ports are 1..{self.coils_count}")
+        """Refuse an outlet that this device cannot have (`DeviceRefused`)."""
+        if not self.may_have_outlet(outlet):
+            ports = "named by it" if self.names_outlets else f"1..{self.coils_count}"
+            raise DeviceRefused(f"{self} has no port {outlet[:255]!r}; its ports are {ports}")
 
     @abstractmethod
     async def _read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]: ...

@@ -1,0 +1,249 @@
+"""One SSH connection that runs commands: the host's key is checked, time and output are bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import asyncssh
+
+from .keys import BadKey, LogOnKey, TrustedKeys, log_on_key, trusted_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .settings import SshSettings
+
+MAX_OUTPUT: Final = 1_000_000
+"""Bytes that a command may say, on both of its outputs together."""
+
+_KEEP_ALIVE: Final = 15
+"""Seconds without a word after which the host is asked whether it is there; after three it is not."""
+_GOODBYE: Final = 1.0
+"""Seconds that the end of a connection may take."""
+
+logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # what it warns of is in our errors already
+
+
+class Denied(Exception):
+    """The host, or what is set for it, says no: trying again is useless. Words without secrets."""
+
+
+class Broken(Exception):
+    """No answer. `sent`: the command was; `late`: the time was over, else the connection has ended."""
+
+    def __init__(self, words: str, *, sent: bool = False, late: bool = False) -> None:
+        super().__init__(words)
+        self.sent = sent
+        self.late = late
+
+
+class Ran(NamedTuple):
+    """What came of a command."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Connection:
+    """A connection to the host of `settings`; `open` it once, then `run`, then `close`."""
+
+    def __init__(self, settings: SshSettings) -> None:
+        self._settings = settings
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    async def open(self, deadline: float) -> None:
+        """Connect and log on."""
+        settings, late = self._settings, Broken("did not let us log on in time", late=True)
+        client: _Client | None = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                trusted, key = await asyncio.to_thread(_keys, settings)
+                client = _Client(settings.password, trusted, key)
+                self._connection, _ = await asyncssh.create_connection(
+                    lambda: client,
+                    settings.host,
+                    settings.port,
+                    username=settings.login,
+                    client_keys=[key.key] if key else None,
+                    known_hosts=tuple(trusted),
+                    keepalive_interval=_KEEP_ALIVE,
+                    **_NOTHING_ELSE,
+                )
+        except TimeoutError as problem:
+            raise (late if deadline <= asyncio.get_running_loop().time() else _broken(problem)) from None
+        except BadKey as problem:
+            raise Denied(f"cannot be logged on to: {problem}") from None
+        except asyncssh.HostKeyNotVerifiable as problem:
+            raise Denied(client.distrust(settings) if client else str(problem)) from None
+        except (asyncssh.PermissionDenied, asyncssh.IllegalUserName):
+            raise Denied(f"refused the credentials of the login {settings.login!r}") from None
+        except asyncssh.KeyExchangeFailed as problem:
+            raise Denied(f"has no cipher or host key that we take: {_short(problem)}") from None
+        except (asyncssh.Error, OSError, ValueError) as problem:
+            raise _broken(problem) from None
+
+    async def run(self, command: str, deadline: float) -> Ran:
+        """Run a command in the login's shell: whoever calls has quoted it."""
+        if self._connection is None:
+            raise Broken("is not connected")
+        session = _Session()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._connection.create_session(lambda: session, command, encoding=None)
+                await session.ended
+        except TimeoutError:
+            raise Broken("did not answer in time", sent=session.begun, late=True) from None
+        except asyncssh.ChannelOpenError as problem:
+            if session.begun and not self._connection.is_closed():
+                raise Denied("lets this login run no commands") from None
+            raise Broken(f"opens no session: {_short(problem)}", sent=session.begun) from None
+        except (asyncssh.Error, OSError) as problem:
+            raise Broken(f"has ended the connection: {_short(problem)}", sent=session.begun) from None
+        return session.result()
+
+    async def close(self) -> None:
+        """End the connection, with a word to the host when it still listens."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+            with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
+                async with asyncio.timeout(_GOODBYE):
+                    await connection.wait_closed()
+            connection.abort()
+
+
+class _Client(asyncssh.SSHClient):
+    """Who logs on: by key if there is one, and with the password once, however the host asks for it."""
+
+    def __init__(self, password: str, trusted: TrustedKeys, key: LogOnKey | None) -> None:
+        self._passwords = [] if not password or (key and key.was_encrypted) else [password]
+        self._trusted = trusted
+        self._shown: asyncssh.SSHKey | None = None
+
+    def __repr__(self) -> str:
+        return "<_Client>"
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002
+        """Note the key that is not among the trusted ones."""
+        self._shown = key
+        return False
+
+    def password_auth_requested(self) -> str | None:
+        """The password, the first time."""
+        return self._passwords.pop() if self._passwords else None
+
+    def kbdint_auth_requested(self) -> str | None:
+        """Whether questions are answered: while there is a password that was not tried."""
+        return "" if self._passwords else None
+
+    def kbdint_challenge_received(
+        self,
+        name: str,  # noqa: ARG002
+        instructions: str,  # noqa: ARG002
+        lang: str,  # noqa: ARG002
+        prompts: Sequence[tuple[str, bool]],
+    ) -> list[str] | None:
+        """One hidden question is for the password; nothing else is answered."""
+        if not prompts:
+            return []
+        hidden = [echo for _, echo in prompts] == [False]
+        return [self._passwords.pop()] if hidden and self._passwords else None
+
+    def distrust(self, settings: SshSettings) -> str:
+        """Say what is wrong with the host's key, and the way out."""
+        if self._shown is None or self._shown in self._trusted.revoked:
+            return "has a host key that is revoked or cannot be read"
+        shown = f"has the host key {self._shown.get_algorithm()} {self._shown.get_fingerprint()}"
+        if self._trusted.hosts or self._trusted.authorities:
+            return f"{shown}, which is not the one that is known: was it set up anew, or is it another host?"
+        scan = f"ssh-keyscan -p {settings.port} {settings.host}"
+        return (
+            f"{shown}, which is not known: compare it there, then set `host_key` or add what `{scan}` says "
+            "to /etc/ssh/ssh_known_hosts or ~/.ssh/known_hosts"
+        )
+
+
+class _Session(asyncssh.SSHClientSession[bytes]):
+    """One command while it runs."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._out, self._err = bytearray(), bytearray()
+        self._status: int | None = None
+        self._signal = ""
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The channel is open; the next thing that is sent is the command."""
+        self.begun = True
+        self._channel = chan
+
+    def session_started(self) -> None:
+        """The command has no input."""
+        if self._channel is not None:
+            self._channel.write_eof()
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """Keep what it says, until it is too much."""
+        (self._out if datatype is None else self._err).extend(data)
+        if self._channel is not None and self._too_much:
+            self._channel.abort()
+
+    def exit_status_received(self, status: int) -> None:
+        """It ended by itself."""
+        self._status = status
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:  # noqa: ARG002
+        """It was ended."""
+        self._signal = signal
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - without a status it is broken
+        """Nothing more will come."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    @property
+    def _too_much(self) -> bool:
+        return len(self._out) + len(self._err) > MAX_OUTPUT
+
+    def result(self) -> Ran:
+        """What came; `Broken` when it did not come to its end."""
+        if self._too_much:
+            raise Broken(f"says more than {MAX_OUTPUT} bytes", sent=True)
+        if self._status is None:
+            why = f"the command was ended by signal {self._signal}" if self._signal else "no answer came"
+            raise Broken(f"has ended the session: {why}", sent=True)
+        return Ran(self._status, self._out.decode(errors="replace"), self._err.decode(errors="replace"))
+
+
+_NOTHING_ELSE: Final[dict[str, object]] = {
+    # By itself asyncssh would also use the keys, agents, tickets and settings of whoever runs the daemon.
+    "config": None,
+    "agent_path": None,
+    "gss_host": None,
+    "gss_kex": False,
+    "gss_auth": False,
+    "host_based_auth": False,
+    "x509_trusted_certs": None,
+    "compression_algs": None,
+    "preferred_auth": "publickey,password,keyboard-interactive",
+}
+
+
+def _keys(settings: SshSettings) -> tuple[TrustedKeys, LogOnKey | None]:
+    key = log_on_key(settings.ssh_key, settings.password) if settings.ssh_key else None
+    return trusted_keys(settings), key
+
+
+def _broken(problem: Exception) -> Broken:
+    return Broken(f"cannot be connected to: {_short(problem)}")
+
+
+def _short(problem: Exception) -> str:
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return "".join(each for each in text if each.isprintable())[:200]

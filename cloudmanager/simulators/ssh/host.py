@@ -1,0 +1,186 @@
+"""An SSH server for one simulated host: who may log on, and the wire to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncssh
+
+from cloudmanager.simulators.ssh.shell import Shell
+
+if TYPE_CHECKING:
+    from cloudmanager.simulators.world import Device, World
+
+HOST_KEY = "host key"  # keys in the device's memory: its private key in OpenSSH form
+AUTHORIZED_KEYS = "authorized keys"  # lines of a file of that name, good for every account
+_CHUNK = 65536
+_LOOK_AGAIN = 0.02  # seconds until a dead host is looked at again
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the host saw."""
+
+    connections: int = 0
+    connections_open: int = 0
+    log_ons: int = 0
+    commands: int = 0
+
+
+class SshHost:
+    """One host: takes connections, lets accounts in by password or key, runs their commands."""
+
+    def __init__(self, world: World, device: str) -> None:
+        self.counters = Counters()
+        self.shell = Shell(world, device)
+        self._world = world
+        self._device = world.device(device)
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen, and answer the real port; `OSError` if the wanted one is taken."""
+        if HOST_KEY not in self._device.memory:
+            key = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
+            self._world.remember(self._device.name, HOST_KEY, key.decode())
+        self._server = await asyncio.start_server(self._accept, host, port)
+        real_port: int = self._server.sockets[0].getsockname()[1]
+        return real_port
+
+    async def stop(self) -> None:
+        """Listen no more and cut all connections."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    def report(self) -> dict[str, Any]:
+        """The counters in values that JSON can hold; virsh's commands by their name."""
+        return {**asdict(self.counters), "virsh": dict(self.shell.commands)}
+
+    @property
+    def host_key(self) -> str:
+        """The public key that a client should trust, as one line."""
+        key = asyncssh.import_private_key(self._device.memory[HOST_KEY])
+        return key.export_public_key().decode().strip()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            return
+        faults = self._device.faults
+        self.counters.connections += 1
+        if faults.refuse_connections or len(self._serving) >= faults.session_limit:
+            writer.transport.abort()
+            return
+        self._serving.add(task)
+        self.counters.connections_open = len(self._serving)
+        try:
+            await self._speak(reader, writer)
+        except (OSError, asyncssh.Error, asyncio.CancelledError):
+            pass  # the client left, or does not speak SSH, or we stop
+        finally:
+            self._serving.discard(task)
+            self.counters.connections_open = len(self._serving)
+            writer.transport.abort()
+
+    async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Let asyncssh speak through a pair of sockets, whose other end is carried to the client."""
+        inner, outer = socket.socketpair()
+        inner_reader, inner_writer = await asyncio.open_connection(sock=outer)
+        server = asyncio.ensure_future(
+            asyncssh.run_server(
+                inner,
+                server_factory=functools.partial(_Guard, self),
+                process_factory=functools.partial(self._run, writer),
+                server_host_keys=[asyncssh.import_private_key(self._device.memory[HOST_KEY])],
+                encoding=None,
+                line_editor=False,
+            )
+        )
+        ways = [
+            asyncio.ensure_future(self._carry(reader, inner_writer)),
+            asyncio.ensure_future(self._carry(inner_reader, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ways:
+                task.cancel()
+            inner_writer.transport.abort()
+            results = await asyncio.gather(server, *ways, return_exceptions=True)
+            if isinstance(results[0], asyncssh.SSHServerConnection):
+                await results[0].wait_closed()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry bytes; a host that is dead leaves them lying, and goes on when it lives again."""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                while self._device.faults.dead:  # noqa: ASYNC110 - faults are values
+                    await asyncio.sleep(_LOOK_AGAIN)
+                writer.write(data)
+                await writer.drain()
+
+    async def _run(self, wire: asyncio.StreamWriter, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        """Run one command; its answer may come late, damaged, or not at all and the connection ends."""
+        self.counters.commands += 1
+        answer = self.shell.execute(process.command or "")
+        faults = self._device.faults
+        if faults.lag:
+            await asyncio.sleep(faults.lag)
+        out = self._world.wire.through_stream(faults, answer.out.encode() or b"\n")
+        if out is None:
+            wire.transport.abort()
+            return
+        process.stdout.write(out if answer.out else b"")
+        process.stderr.write(answer.err.encode())
+        process.exit(answer.status)
+
+
+class _Guard(asyncssh.SSHServer):
+    """Who may log on to a host."""
+
+    def __init__(self, host: SshHost) -> None:
+        self._host = host
+        self._device: Device = host._device  # noqa: SLF001 - a part of the host
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Keep it: it takes the keys that are authorized."""
+        self._connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        """Nobody comes in without proof."""
+        lines = self._device.memory.get(AUTHORIZED_KEYS, "")
+        if self._connection is not None and lines and self._password_of(username) is not None:
+            self._connection.set_authorized_keys(asyncssh.import_authorized_keys(lines))
+        return True
+
+    def auth_completed(self) -> None:
+        """Count it."""
+        self._host.counters.log_ons += 1
+
+    def password_auth_supported(self) -> bool:
+        """It is."""
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        """Whether it is the password of an account."""
+        wanted = self._password_of(username)
+        return wanted is not None and secrets.compare_digest(wanted.encode(), password.encode())
+
+    def _password_of(self, login: str) -> str | None:
+        if self._device.faults.reject_credentials:
+            return None
+        accounts = self._device.accounts.values()
+        return next((each.password for each in accounts if each.enabled and each.name == login), None)
