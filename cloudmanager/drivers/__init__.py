@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from cloudmanager.errors import InvalidInput
 
+from .amt import IntelAMT
 from .ipmi import SupermicroRackDevice
 from .redfish import RedfishDevice
 
 if TYPE_CHECKING:
     from .base import Driver
 
-DRIVERS: Final[tuple[type[Driver], ...]] = (SupermicroRackDevice, RedfishDevice)
+DRIVERS: Final[tuple[type[Driver], ...]] = (IntelAMT, SupermicroRackDevice, RedfishDevice)
 
 
 def driver_for(control_type: str) -> type[Driver]:

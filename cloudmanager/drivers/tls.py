@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cloudmanager.drivers.base import Settings
+from cloudmanager.errors import DeviceRefused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,15 @@ class TlsSettings(Settings):
     fingerprint: str = ""
 
 
-def context_for(settings: TlsSettings) -> ssl.SSLContext:
-    """The context of these settings; `OSError` if the CA file cannot be read."""
+def context_for(title: str, settings: TlsSettings) -> ssl.SSLContext | None:
+    """The context of these settings, None for no TLS; `DeviceRefused` if the CA file cannot be read."""
+    if settings.tls == "off":
+        return None
     if settings.tls == "verify" and not settings.fingerprint:
-        return _verifying(settings.ca_file)
+        try:
+            return _verifying(settings.ca_file)
+        except OSError as error:
+            raise DeviceRefused(f"{title}: cannot read ca_file {settings.ca_file!r}: {error}") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cloudmanager.simulators.amt import AmtService
 from cloudmanager.simulators.control import ControlServer
 from cloudmanager.simulators.ipmi import Bmc
 from cloudmanager.simulators.redfish import RedfishService
@@ -52,6 +53,7 @@ class Server(Protocol):
 SERVERS: dict[str, Callable[[World, str], Server]] = {  # by the kind of device
     "bmc": Bmc,
     "redfish": RedfishService,
+    "amt": AmtService,
 }
 
 

@@ -57,9 +57,9 @@ class Counters:
 
 
 class WebServer:
-    """Serves `handle` for one device, through the wire that its faults make."""
+    """Serves `handle` for one device, through the wire that its faults make; None is no answer."""
 
-    def __init__(self, world: World, device: Device, handle: Callable[[Request], Answer]) -> None:
+    def __init__(self, world: World, device: Device, handle: Callable[[Request], Answer | None]) -> None:
         self.counters = Counters()
         self.certificate = b""  # PEM, while it listens with TLS
         self._world = world
@@ -114,7 +114,10 @@ class WebServer:
             return True
         if not wire.copies_arriving(faults):
             return False
-        answer = _encoded(self._handle(request))
+        said = self._handle(request)
+        if said is None:
+            return True
+        answer = _encoded(said)
         if faults.lag:
             await asyncio.sleep(faults.lag)
         arriving = wire.through_stream(faults, answer)

@@ -1,4 +1,4 @@
-"""The simulated Redfish service against clients of other people: DMTF's and OpenStack's."""
+"""The simulated Redfish and AMT against clients of other people: DMTF's, OpenStack's, and PyPI's `amt`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from cloudmanager.simulators.amt import AmtService
 from cloudmanager.simulators.redfish import RedfishService
 from cloudmanager.simulators.world import Account, World
 
@@ -61,6 +62,22 @@ for step in steps:
         system.reset_system(sushy.ResetType(step))
         results.append("ok")
 root._auth.close()
+print(json.dumps(results))
+"""
+
+AMT = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+import amt.client, requests
+url, password, steps = sys.argv[1], sys.stdin.readline(), sys.argv[2:]
+client = amt.client.Client("127.0.0.1", password)
+client.uri = url
+results = []
+for step in steps:
+    try:
+        results.append(getattr(client, step)())
+    except requests.HTTPError as problem:
+        results.append(problem.response.status_code)
 print(json.dumps(results))
 """
 
@@ -122,3 +139,26 @@ class TestRedfish:
     async def test_wrong_password(self, redfish, script, done, refused):
         assert await run(script, redfish.url, "On", password="wrong") == refused
         assert not redfish._world.is_on("n1")
+
+
+@pytest.fixture
+async def amt():
+    service = AmtService(world_with("amt", "admin"), "device")
+    service.url = f"http://127.0.0.1:{await service.start()}/wsman"
+    yield service
+    await service.stop()
+
+
+class TestAmt:
+    async def test_power(self, amt):
+        steps = ["power_status", "power_on", "power_status", "power_cycle", "power_off", "power_status"]
+        assert await run(AMT, amt.url, *steps) == ["8", 0, "2", 0, 0, "8"]
+        assert amt._world.node("n1").resets == 1
+
+    async def test_next_boot(self, amt):
+        await run(AMT, amt.url, "pxe_next_boot")
+        assert amt._device.memory["boot"] == {"source": "pxe", "role": 1}
+
+    async def test_wrong_password(self, amt):
+        assert await run(AMT, amt.url, "power_on", "power_status", password="wrong") == [401, 401]
+        assert not amt._world.is_on("n1")

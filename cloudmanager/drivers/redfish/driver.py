@@ -167,11 +167,7 @@ class RedfishDevice(Driver):
         if self._service is None:
             settings = self.settings if isinstance(self.settings, TlsSettings) else None
             settings = settings or TlsSettings(**vars(self.settings))
-            try:
-                context = None if settings.tls == "off" else context_for(settings)
-            except OSError as error:
-                raise DeviceRefused(f"{self}: cannot read ca_file {settings.ca_file!r}: {error}") from None
-            self._service = Service(str(self), settings, context)
+            self._service = Service(str(self), settings, context_for(str(self), settings))
         return self._service
 
     def _deadline(self) -> float:

@@ -1,0 +1,3 @@
+from .driver import IntelAMT
+
+__all__ = ["IntelAMT"]

@@ -1,0 +1,3 @@
+from .service import AmtService
+
+__all__ = ["AmtService"]
