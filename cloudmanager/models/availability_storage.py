@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloudmanager.models.base import Base, utc_now
+from cloudmanager.models.base import NEVER_AGAIN, Base, utc_now
 
 
 class AvailabilityStorage(Base):
     """A directory that nodes see at `compute_path` and this daemon at `controller_path`."""
 
     __tablename__ = "availability_storages"
+    __table_args__ = NEVER_AGAIN
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(255), unique=True)

@@ -22,6 +22,10 @@ class Base(DeclarativeBase):
     )
 
 
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+"""Table option: the id of a deleted row is not given to a new one, because somebody may remember it."""
+
+
 def utc_now() -> datetime:
     """Now in UTC, without zone, in whole seconds: the form in which times are stored and answered."""
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)

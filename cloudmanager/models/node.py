@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
 
-from cloudmanager.models.base import Base, utc_now
+from cloudmanager.models.base import NEVER_AGAIN, Base, utc_now
 
 SMALL_NUMBERS = ("dtc_number", "row_number", "rack_number", "unit_number", "cpu_amount")
 """Columns that take 1..99."""
@@ -31,6 +31,7 @@ class Node(Base):
         *(CheckConstraint(f"{name} BETWEEN 1 AND 99", name=name) for name in SMALL_NUMBERS),
         CheckConstraint("condition BETWEEN 0 AND 4", name="condition"),
         CheckConstraint("power_state IN ('power_on', 'power_off')", name="power_state"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from cloudmanager.models.base import Base
+from cloudmanager.models.base import NEVER_AGAIN, Base
 
 
 class NodeClass(Base):
@@ -20,6 +20,7 @@ class NodeClass(Base):
             sqlite_where=text("is_default"),
             postgresql_where=text("is_default"),
         ),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloudmanager.models.base import Base, utc_now
+from cloudmanager.models.base import NEVER_AGAIN, Base, utc_now
 
 
 class NodeImage(Base):
     """A boot configuration that nodes load from the network."""
 
     __tablename__ = "node_images"
+    __table_args__ = NEVER_AGAIN
 
     id: Mapped[int] = mapped_column(primary_key=True)
     image_name: Mapped[str] = mapped_column(String(255), unique=True)

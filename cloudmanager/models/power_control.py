@@ -7,14 +7,14 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloudmanager.models.base import Base, utc_now
+from cloudmanager.models.base import NEVER_AGAIN, Base, utc_now
 
 
 class PowerControl(Base):
     """A device that can switch power. `sealed_*` are encrypted and never leave the daemon."""
 
     __tablename__ = "power_controls"
-    __table_args__ = (CheckConstraint("port_number BETWEEN 1 AND 65535", name="port_number"),)
+    __table_args__ = (CheckConstraint("port_number BETWEEN 1 AND 65535", name="port_number"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(String(255))

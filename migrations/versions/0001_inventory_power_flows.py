@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("is_default", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node_classes")),
         sa.UniqueConstraint("name", name=op.f("uq_node_classes_name")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("node_classes", schema=None) as batch_op:
         batch_op.create_index(
@@ -111,6 +112,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_node_images")),
         sa.UniqueConstraint("image_name", name=op.f("uq_node_images_image_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "power_controls",
@@ -128,6 +130,7 @@ def upgrade() -> None:
         sa.Column("time_updated", sa.DateTime(), nullable=True),
         sa.CheckConstraint("port_number BETWEEN 1 AND 65535", name=op.f("ck_power_controls_port_number")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_power_controls")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "flow_events",
@@ -208,6 +211,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["node_type_id"], ["node_types.id"], name=op.f("fk_nodes_node_type_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nodes")),
         sa.UniqueConstraint("name", name=op.f("uq_nodes_name")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("nodes", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_nodes_hypervisor_id"), ["hypervisor_id"], unique=False)

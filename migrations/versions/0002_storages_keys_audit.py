@@ -35,6 +35,7 @@ def _create_storages() -> None:
         sa.Column("updated_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_availability_storages"),
         sa.UniqueConstraint("name", name="uq_availability_storages_name"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "node_availability_storages",
