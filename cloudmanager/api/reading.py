@@ -64,6 +64,20 @@ class Source:
             return (present(row, take(row[0])) for row in rows)
         return (self.present(row, *[take(row[0]) for take in takes]) for row in rows)
 
+    def one(self, session: Session, key: int, where: Sequence[ColumnElement[bool]]) -> dict[str, Any] | None:
+        """The object with this key, or None; without the cost of a window."""
+        connection = session.connection()
+        row = connection.execute(self.statement.where(self.key == key, *where)).one_or_none()
+        if row is None:
+            return None
+        lists = [
+            connection.execute(nested.statement.where(nested.parent == key).order_by(nested.order))
+            for nested in self.nested
+        ]
+        return self.present(
+            row, *(list(map(nested.present, rows)) for nested, rows in zip(self.nested, lists, strict=True))
+        )
+
     def count(self, session: Session, window: Window) -> int:
         """How many objects there are in the window."""
         if window.offset or window.limit is not None:

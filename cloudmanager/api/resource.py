@@ -123,10 +123,11 @@ class Resource:
         options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """One object as the API shows it; raises `NotFound`."""
-        window = Window(where=(*self._scope(variables or {}), self.source.key == key), options=options or {})
-        for shown in list(self._source(window).objects(session, window)):
-            return self.detail(shown) if self.detail else shown
-        raise self.missing(key)
+        source = self._source(Window(options=options or {}))
+        shown = source.one(session, key, self._scope(variables or {}))
+        if shown is None:
+            raise self.missing(key)
+        return self.detail(shown) if self.detail else shown
 
     def one(
         self, shown: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
