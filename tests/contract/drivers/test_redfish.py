@@ -123,6 +123,17 @@ class TestSessions:
                 with pytest.raises(DeviceRefused, match="credentials"):
                     await read(driver)
 
+    async def test_a_cancelled_log_on_leaves_no_session(self, simulator):
+        """Its answer, which alone names the session, is still on the way when the caller gives up."""
+        with simulator.faults(lag=0.2):
+            async with driver_of(simulator) as driver:
+                reading = asyncio.create_task(read(driver))
+                await until(lambda: simulator.sessions() == 1)
+                reading.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reading
+        assert simulator.sessions() == 0
+
     async def test_no_session_is_left_after_every_kind_of_end(self, simulator):
         for changes in ({}, {"password": "wrong"}, {"login": "nobody"}, {"timeout": 0.0001}):
             async with driver_of(simulator, **changes) as driver:
