@@ -336,9 +336,15 @@ class TestTls:
         await driver.close()
 
     async def test_no_tls_at_the_other_end(self, simulator):
-        async with driver_of(simulator, tls="insecure") as driver:
-            with pytest.raises(DeviceUnreachable, match="TLS"):
-                await read(driver)
+        async def refuse(_, writer):
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with driver_of(simulator, tls="insecure", port=port) as driver:
+                with pytest.raises(DeviceUnreachable, match="does not speak TLS"):
+                    await read(driver)
 
     async def test_a_ca_file_that_is_not_there(self, tls_simulator):
         async with driver_of(tls_simulator, tls="verify", ca_file="/nonexistent/ca.pem") as driver:
