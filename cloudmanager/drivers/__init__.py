@@ -8,12 +8,21 @@ from cloudmanager.errors import InvalidInput
 
 from .amt import IntelAMT
 from .ipmi import SupermicroRackDevice
+from .modbus import ET7067
 from .redfish import RedfishDevice
+from .snmp import DaenetIP2, DaenetIP2_ACPI
 
 if TYPE_CHECKING:
     from .base import Driver
 
-DRIVERS: Final[tuple[type[Driver], ...]] = (IntelAMT, SupermicroRackDevice, RedfishDevice)
+DRIVERS: Final[tuple[type[Driver], ...]] = (
+    ET7067,
+    DaenetIP2,
+    DaenetIP2_ACPI,
+    IntelAMT,
+    SupermicroRackDevice,
+    RedfishDevice,
+)
 
 
 def driver_for(control_type: str) -> type[Driver]:

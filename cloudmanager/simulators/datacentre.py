@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cloudmanager.simulators.amt import AmtService
 from cloudmanager.simulators.control import ControlServer
 from cloudmanager.simulators.ipmi import Bmc
+from cloudmanager.simulators.modbus import Et7067
 from cloudmanager.simulators.redfish import RedfishService
+from cloudmanager.simulators.relays import mains_closed
+from cloudmanager.simulators.snmp import AcpiBoard, MainsBoard
 from cloudmanager.simulators.world import Account, Device, World
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 SAVE_DELAY = 0.5  # seconds; many changes are one save
 FORMAT = "world-1"  # the state file's only key, renamed when its content changes
+_MAINS = ("et7067", "daenet")  # kinds of boards whose relays carry the power of the nodes
 _BMC_ACCOUNT = 2  # user id 1 is the nameless user of IPMI (§22.28)
 _EVERY_NTH_OFF = 7
 _SPARE_FILES = 200
@@ -54,6 +58,9 @@ SERVERS: dict[str, Callable[[World, str], Server]] = {  # by the kind of device
     "bmc": Bmc,
     "redfish": RedfishService,
     "amt": AmtService,
+    "et7067": Et7067,
+    "daenet": MainsBoard,
+    "daenet-acpi": AcpiBoard,
 }
 
 
@@ -115,6 +122,28 @@ class DataCentre:
         bmc = f"bmc-{name.partition('.')[0]}"
         device = self.world.add_device(bmc, "bmc", port=bmc_port, accounts={_BMC_ACCOUNT: account})
         self.world.plug(bmc, "1", name)
+        return device
+
+    def add_board(
+        self,
+        name: str,
+        kind: str,
+        wired: dict[str, str],
+        *,
+        port: int = 0,
+        login: str = "",
+        password: str = "",
+    ) -> Device:
+        """Put a board of relays on the network, its outlets wired to nodes; others stay free.
+
+        `login` and `password` are the communities of a board that speaks SNMP: for reading, for both.
+        """
+        accounts = {1: Account(login, password)} if password else {}
+        device = self.world.add_device(name, kind, port=port, accounts=accounts)
+        for outlet, node in wired.items():
+            self.world.plug(name, outlet, node)
+        if kind in _MAINS:
+            device.memory |= mains_closed({o: self.world.is_on(node) for o, node in wired.items()})
         return device
 
     async def start(self) -> None:

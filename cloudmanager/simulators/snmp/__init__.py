@@ -1,0 +1,3 @@
+from .agent import AcpiBoard, MainsBoard
+
+__all__ = ["AcpiBoard", "MainsBoard"]
