@@ -278,6 +278,12 @@ def test_tables_of_other_programs(site):
     assert outcome
 
 
+def test_plain_words_of_yaml_stay_as_they_are(site):
+    site.load("nodes: [{name: c, inventory_code: 00012, owner: no, title: 2024-01-01, description: 12:30}]")
+    [c] = site.scalars(select(Node).where(Node.name == "c"))
+    assert (c.inventory_code, c.owner, c.title, c.description) == ("00012", "no", "2024-01-01", "12:30")
+
+
 def test_a_node_that_a_task_works_on_keeps_its_controls(site, monkeypatch):
     monkeypatch.setitem(FLOWS, "test", Flow(kind="test", summary="", queue="power", steps=()))
     [a] = site.scalars(select(Node).where(Node.name == "a"))
