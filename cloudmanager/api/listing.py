@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from cloudmanager.api.answers import JSON, answer
-from cloudmanager.api.reading import json_chunks, snapshot
+from cloudmanager.api.reading import json_chunks
 from cloudmanager.api.services import services
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def list_answer(source: Source, window: Window, plural: str) -> Response:
     database = services().database
     if window.limit is None:
         return _everything(database, source, window, plural)
-    with snapshot(database) as session:
+    with database.reading() as session:
         objects = list(source.objects(session, replace(window, limit=window.limit + 1)))
     return answer({plural: objects[: window.limit]}, headers=next_link(window, len(objects)))
 
@@ -52,7 +52,7 @@ def _everything(database: Database, source: Source, window: Window, plural: str)
 
 
 def _read(database: Database, source: Source, window: Window, plural: str) -> Generator[bytes]:
-    with snapshot(database) as session:
+    with database.reading() as session:
         yield from json_chunks(source.objects(session, window), plural)
 
 

@@ -5,23 +5,23 @@ The number of statements does not depend on the number of rows, and never more t
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from cloudmanager.api.answers import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Row, Select
+    from sqlalchemy import BindParameter, ColumnElement, Row, Select
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
     from cloudmanager.api.query import Window
-    from cloudmanager.db import Database
 
     AnySelect = Select[*tuple[Any, ...]]
 
@@ -65,18 +65,26 @@ class Source:
         return (self.present(row, *[take(row[0]) for take in takes]) for row in rows)
 
     def one(self, session: Session, key: int, where: Sequence[ColumnElement[bool]]) -> dict[str, Any] | None:
-        """The object with this key, or None; without the cost of a window."""
-        connection = session.connection()
-        row = connection.execute(self.statement.where(self.key == key, *where)).one_or_none()
+        """The object with this key, or None; by statements that are built once."""
+        connection, values = session.connection(), {"key": key}
+        statement, *of_nested = self._by_key
+        row = connection.execute(statement.where(*where) if where else statement, values).one_or_none()
         if row is None:
             return None
-        lists = [
-            connection.execute(nested.statement.where(nested.parent == key).order_by(nested.order))
-            for nested in self.nested
-        ]
-        return self.present(
-            row, *(list(map(nested.present, rows)) for nested, rows in zip(self.nested, lists, strict=True))
+        lists = (
+            list(map(nested.present, connection.execute(each, values)))
+            for nested, each in zip(self.nested, of_nested, strict=True)
         )
+        return self.present(row, *lists)
+
+    @cached_property
+    def _by_key(self) -> list[AnySelect]:
+        """The statements for one object: of itself, then of each nested list."""
+        key: BindParameter[int] = bindparam("key")
+        return [
+            self.statement.where(self.key == key),
+            *(each.statement.where(each.parent == key).order_by(each.order) for each in self.nested),
+        ]
 
     def count(self, session: Session, window: Window) -> int:
         """How many objects there are in the window."""
@@ -97,15 +105,6 @@ class Source:
         rows = page.subquery()
         order = _order(rows.c.sort, rows.c.key, descending=window.descending)
         return nested.statement.join(rows, rows.c.key == nested.parent).order_by(*order, nested.order)
-
-
-@contextmanager
-def snapshot(database: Database) -> Iterator[Session]:
-    """A session in which all statements see the same state, so that nested rows fit their objects."""
-    with database.reading() as session:
-        if database.dialect == "postgresql":
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        yield session
 
 
 def json_chunks(objects: Iterator[dict[str, Any]], key: str) -> Generator[bytes]:

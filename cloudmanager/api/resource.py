@@ -18,7 +18,6 @@ from cloudmanager.api.idempotency import keep
 from cloudmanager.api.listing import list_answer
 from cloudmanager.api.operation import Decorator, listed, operation, wrapped
 from cloudmanager.api.query import NO_QUERY, ListQuery, Options, Window
-from cloudmanager.api.reading import snapshot
 from cloudmanager.api.services import services
 from cloudmanager.errors import NotFound
 from cloudmanager.tokens import Role
@@ -202,7 +201,7 @@ class Resource:
         @self._operation("GET", self.item_path, "get", **declared)
         def get_object(query: Mapping[str, Any] | None = None, **variables: int) -> Response:
             key = variables.pop(self.variable)
-            with snapshot(services().database) as session:
+            with services().database.reading() as session:
                 return self.one(self.show(session, key, variables, query))
 
     def _serve_create(self, body: Schema) -> None:
