@@ -15,7 +15,7 @@ from cloudmanager.api.nodes import SOURCE as NODES
 from cloudmanager.api.operation import listed, operation, wrapped
 from cloudmanager.api.power_control_schemas import ControlBody, ControlChange, ControlShape, NodeOfControl
 from cloudmanager.api.query import Options, Window, flag
-from cloudmanager.api.reading import Nested, Source, snapshot
+from cloudmanager.api.reading import Nested, Source
 from cloudmanager.api.resource import Resource
 from cloudmanager.api.services import services
 from cloudmanager.api.usage import node_title
@@ -190,7 +190,7 @@ def list_protocols() -> Response:
 def list_nodes(power_control_id: int) -> Response:
     """Nodes with what this one list of the API adds: the types of the class, and the controls' older name."""
     on_it = select(NodeControl.node_id).where(NodeControl.power_control_id == power_control_id)
-    with snapshot(services().database) as session:
+    with services().database.reading() as session:
         if session.get(PowerControl, power_control_id) is None:
             raise power_controls.missing(power_control_id)
         nodes = list(NODES.objects(session, Window(where=(Node.id.in_(on_it),))))
