@@ -14,16 +14,22 @@ from .product import Product, wait_until
 def test_the_fleet_is_there(demo):
     nodes = demo.get("/v1/nodes").json()["nodes"]
 
-    assert Counter(node["rack_number"] for node in nodes) == {1: 20, 2: 20, 3: 20}
+    assert Counter(node["rack_number"] for node in nodes) == {1: 20, 2: 20, 3: 20, 4: 6}
     assert Counter(node["power_state"] for node in nodes)["power_on"] > 40
     assert {node["unit_number"] for node in nodes} == set(range(1, 21))
-    assert demo.get("/v1/nodes/count").json() == {"count": 60}
-    assert len(demo.get("/v1/power-controls").json()["power_controls"]) == 60
+    assert demo.get("/v1/nodes/count").json() == {"count": 66}
+    controls = demo.get("/v1/power-controls").json()["power_controls"]
+    assert Counter(control["control_type"] for control in controls) == {
+        "SupermicroRackDevice": 60,
+        "ET7067": 1,
+        "DaenetIP2": 1,
+        "DaenetIP2_ACPI": 1,
+    }
 
 
 def test_lab_commands_speak_to_the_simulated_machines(demo):
     status = json.loads(demo.cli("lab", "status", "--json").stdout)
-    assert len(status["nodes"]) == 60
+    assert len(status["nodes"]) == 66
     assert "r1n01" in demo.cli("lab", "status").stdout
 
     fault = demo.cli("lab", "fault", "bmc-r1n01", "lag=0.1", "dead=true")
@@ -40,17 +46,23 @@ def test_a_second_start_finds_the_same_fleet_even_if_a_port_was_taken(tmp_path):
     product = Product(tmp_path / "demo", demo=True)
     with product:
         product.post("/v1/nodes", {"node": {"name": "one-more"}})
-        nodes, controls = product.get("/v1/nodes").json(), _controls(product)
+        nodes, controls = _nodes(product), _controls(product)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter:
         squatter.bind(("127.0.0.1", controls["bmc-r1n01"].pop("port_number")))
         with product:
-            assert product.get("/v1/nodes").json() == nodes
+            assert _nodes(product) == nodes
             found = _controls(product)
             assert found["bmc-r1n01"].pop("port_number") != squatter.getsockname()[1]
             assert found.keys() == controls.keys()
             assert found["bmc-r1n01"] == controls["bmc-r1n01"]
             done = product.post("/v1/nodes/actions/reset", {"node_ids": [1]})
             assert done.json() == {"success": [1], "failed": []}
+
+
+def _nodes(product):
+    """All of the fleet but when the monitor has looked."""
+    nodes = product.get("/v1/nodes").json()["nodes"]
+    return [{name: node[name] for name in node if name != "power_state_checked_at"} for node in nodes]
 
 
 def _controls(product):
