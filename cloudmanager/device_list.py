@@ -59,6 +59,6 @@ def _device(row: list[str], password: str | None, timeout: float) -> Device:
         password=secret or password or "",
         timeout=timeout,
     )
-    if outlet and outlet not in driver.valid_outlets():
+    if outlet and not driver.may_have_outlet(outlet):
         raise InvalidInput(f"{control_type} has no outlet {outlet!r}")
     return Device(control_type, settings, (outlet,) if outlet else ())

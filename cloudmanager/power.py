@@ -21,7 +21,7 @@ from cloudmanager.errors import DeviceError, NotFound
 from cloudmanager.models import PowerControl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from cloudmanager.config import Config
     from cloudmanager.db import Database
@@ -173,15 +173,16 @@ class Probe:
     def __init__(self, config: Config) -> None:
         self._options = config.power
 
-    def probe(self, control_type: str, settings: Settings) -> Mapping[str, PowerState]:
-        """The state of every outlet; raises `DeviceUnreachable` or `DeviceRefused`."""
-        return asyncio.run(self._probe(driver_for(control_type), settings))
+    def probe(
+        self, control_type: str, settings: Settings, outlets: Collection[str] = ()
+    ) -> Mapping[str, PowerState]:
+        """The state of these outlets, or of every one; raises `DeviceUnreachable` or `DeviceRefused`."""
+        return asyncio.run(self._probe(driver_for(control_type)(settings), outlets))
 
-    async def _probe(self, kind: type[Driver], settings: Settings) -> Mapping[str, PowerState]:
-        driver = kind(settings)
+    async def _probe(self, driver: Driver, outlets: Collection[str]) -> Mapping[str, PowerState]:
         try:
             with _measured(driver, "read"):
-                return await driver.read_states(kind.valid_outlets())
+                return await driver.read_states(outlets)
         finally:
             await driver.close()
 

@@ -18,6 +18,7 @@ from cloudmanager.api.operation import listed, operation, wrapped
 from cloudmanager.api.power_controls import settings_of
 from cloudmanager.api.services import services
 from cloudmanager.api.usage import node_title
+from cloudmanager.drivers import why_no_outlet
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.errors import CloudManagerError, Conflict, InvalidInput, NotFound
 from cloudmanager.idempotency import PATIENCE
@@ -227,10 +228,8 @@ def _control(session: Session, control_id: int) -> PowerControl:
 
 def check_port_exists(control: PowerControl, port: str, name: str) -> None:
     """Refuse a port that the device does not have."""
-    if port not in {str(number) for number in range(1, control.coils_count + 1)}:
-        message = (
-            f"power control {control.id} has no port {port[:40]!r}: its ports are 1..{control.coils_count}"
-        )
+    if reason := why_no_outlet(control.control_type, control.coils_count, port):
+        message = f"power control {control.id} has {reason}"
         raise InvalidInput(message, {name: ["No such port on this power control."]})
 
 
@@ -262,7 +261,7 @@ def _read_port(node_id: int, control: PowerControl, port: str) -> None:
     """Read the port's state once, outside of any transaction; whatever fails leaves it not initialized."""
     columns = {column.key: getattr(control, column.key) for column in PowerControl.__table__.columns}
     try:
-        states = services().power.probe(control.control_type, settings_of(columns))
+        states = services().power.probe(control.control_type, settings_of(columns), (port,))
     except CloudManagerError as error:
         log.info("port not read", node_id=node_id, power_control_id=control.id, port=port, why=error.message)
         return

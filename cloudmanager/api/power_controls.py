@@ -19,7 +19,7 @@ from cloudmanager.api.reading import Nested, Source
 from cloudmanager.api.resource import Resource
 from cloudmanager.api.services import services
 from cloudmanager.api.usage import node_title
-from cloudmanager.drivers import DRIVERS, driver_for
+from cloudmanager.drivers import DRIVERS, driver_for, names_outlets, why_no_outlet
 from cloudmanager.drivers.base import Settings
 from cloudmanager.errors import Conflict, InvalidInput
 from cloudmanager.models import Node, NodeControl, PowerControl, utc_now
@@ -56,8 +56,11 @@ SECRETS = {"password": "sealed_password", "ssh_key": "sealed_ssh_key"}
 def present(row: Any, coils: list[dict[str, Any]]) -> dict[str, Any]:
     """A power control as the API shows it: never with its secrets."""
     key, title, control_type, protocol_type, host, port_number, login, coils_count, created, updated = row
-    coil_map: dict[str, Any] = {str(number): None for number in range(1, coils_count + 1)}
-    coil_map |= {coil["power_control_port"]: coil for coil in coils}
+    coil_map: dict[str, Any] = {coil["power_control_port"]: coil for coil in coils}
+    if names_outlets(control_type):
+        coils_count = max(coils_count, len(coils))
+    else:
+        coil_map = {str(number): None for number in range(1, coils_count + 1)} | coil_map
     return {
         "id": key,
         "title": title,
@@ -144,7 +147,7 @@ power_controls = Resource(
         "port_number": filters.integer(PowerControl.port_number),
     },
     release=release,
-    observed=frozenset(("coil_map", "used_coils_count")),
+    observed=frozenset(("coil_map", "coils_count", "used_coils_count")),
     read_role=Role.ADMIN,
 ).register()
 
@@ -222,7 +225,7 @@ def create_power_control(query: Mapping[str, bool], body: dict[str, Any]) -> Res
     """A control is stored at once, dead device or not, unless verify is asked for."""
     values = column_values(services().vault, body, None)
     if query["verify"]:
-        _verify(values)
+        values |= _verify(values)
     with services().database.transaction() as session:
         shown = power_controls.show(session, power_controls.insert(session, values))
         return keep(session, power_controls.created(shown))
@@ -244,19 +247,20 @@ def create_power_control(query: Mapping[str, bool], body: dict[str, Any]) -> Res
 )
 def update_power_control(power_control_id: int, query: Mapping[str, bool], body: dict[str, Any]) -> Response:
     """The device is asked outside of the transaction: no writer waits for it."""
-    database = services().database
+    database, verified = services().database, {}
     if query["verify"]:
         with database.reading() as session:
             control = session.get(PowerControl, power_control_id)
         if control is None:
             raise power_controls.missing(power_control_id)
         present = columns_of(control)
-        _verify(present | column_values(services().vault, body, present))
+        verified = _verify(present | column_values(services().vault, body, present))
     with database.transaction() as session:
         control = power_controls.row(session, power_control_id)
         power_controls.check_fresh(session, power_control_id)
         values = column_values(services().vault, body, columns_of(control))
-        _check_ports_fit(session, control, values.get("coils_count", control.coils_count))
+        _check_ports_fit(session, control, columns_of(control) | values)
+        values |= verified
         power_controls.change(session, control, {**values, "time_updated": utc_now()})
         return power_controls.one(power_controls.show(session, power_control_id))
 
@@ -275,8 +279,10 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     )
 
 
-def _verify(values: Mapping[str, Any]) -> None:
-    services().power.probe(values["control_type"], settings_of(values))
+def _verify(values: Mapping[str, Any]) -> dict[str, int]:
+    """Ask the device; how many outlets it has, if only it knows."""
+    states = services().power.probe(values["control_type"], settings_of(values))
+    return {"coils_count": len(states)} if names_outlets(values["control_type"]) else {}
 
 
 def column_values(vault: Vault, body: dict[str, Any], present: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -293,7 +299,7 @@ def column_values(vault: Vault, body: dict[str, Any], present: Mapping[str, Any]
     if body.get("ssh_key") and not driver.uses_ssh_key:
         message = f"{driver.control_type} is not reached with an SSH key"
         raise InvalidInput(message, {"ssh_key": ["Not used by this control_type."]})
-    if present is None or values.keys() & {"control_type", "protocol_type"}:
+    if present is None or present["control_type"] != driver.control_type:
         values["coils_count"] = driver.coils_count
     if not after.get("title") or (
         present and "title" not in values and present["title"] == default_title(present)
@@ -310,13 +316,11 @@ def _driver(control_type: str, protocol_type: str) -> type[Driver]:
     return driver
 
 
-def _check_ports_fit(session: Session, control: PowerControl, coils_count: int) -> None:
+def _check_ports_fit(session: Session, control: PowerControl, after: Mapping[str, Any]) -> None:
     """Ports in use must still be there when the type changes."""
-    fitting = [str(number) for number in range(1, coils_count + 1)]
-    lost = select(NodeControl.power_control_port).where(
-        NodeControl.power_control_id == control.id, NodeControl.power_control_port.not_in(fitting)
-    )
-    if ports := session.scalars(lost).all():
+    used = select(NodeControl.power_control_port).where(NodeControl.power_control_id == control.id)
+    kind, count = after["control_type"], after["coils_count"]
+    if ports := [port for port in session.scalars(used) if why_no_outlet(kind, count, port)]:
         raise Conflict(f"nodes are on ports that such a device does not have: {', '.join(ports)}")
 
 

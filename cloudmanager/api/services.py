@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from flask import current_app
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from flask import Flask
 
@@ -36,8 +36,10 @@ class Bell(Protocol):
 class PowerProbe(Protocol):
     """Reads a power device once, outside of any flow."""
 
-    def probe(self, control_type: str, settings: Settings) -> Mapping[str, PowerState]:
-        """The states of all outlets; raises `DeviceError`. Bounded by `settings.timeout`."""
+    def probe(
+        self, control_type: str, settings: Settings, outlets: Collection[str] = ()
+    ) -> Mapping[str, PowerState]:
+        """The states of these outlets, or of all; raises `DeviceError`. Bounded by `settings.timeout`."""
 
 
 @dataclass(frozen=True)

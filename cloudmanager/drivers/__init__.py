@@ -11,6 +11,7 @@ from .ipmi import SupermicroRackDevice
 from .modbus import ET7067
 from .redfish import RedfishDevice
 from .snmp import DaenetIP2, DaenetIP2_ACPI
+from .ssh import SshDevice
 
 if TYPE_CHECKING:
     from .base import Driver
@@ -19,6 +20,7 @@ DRIVERS: Final[tuple[type[Driver], ...]] = (
     ET7067,
     DaenetIP2,
     DaenetIP2_ACPI,
+    SshDevice,
     IntelAMT,
     SupermicroRackDevice,
     RedfishDevice,
@@ -33,3 +35,17 @@ def driver_for(control_type: str) -> type[Driver]:
     known = ", ".join(driver.control_type for driver in DRIVERS)
     message = f"unknown control type {control_type!r}; known are: {known}"
     raise InvalidInput(message, {"control_type": [message]})
+
+
+def names_outlets(control_type: str) -> bool:
+    """Whether devices of this type name their outlets; no type that is unknown does."""
+    return any(driver.names_outlets for driver in DRIVERS if driver.control_type == control_type)
+
+
+def why_no_outlet(control_type: str, coils_count: int, outlet: str) -> str:
+    """Why a device of this type with so many outlets cannot have that one; empty when it can."""
+    if names_outlets(control_type):
+        good, ports = driver_for(control_type).may_have_outlet(outlet), "numbers or names that it knows"
+    else:
+        good, ports = outlet in {str(number + 1) for number in range(coils_count)}, f"1..{coils_count}"
+    return "" if good else f"no port {outlet[:40]!r}: its ports are {ports}"

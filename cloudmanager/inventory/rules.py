@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudmanager.drivers import why_no_outlet
 from cloudmanager.inventory.records import Fields, Inventory, Key, Problems, Record, shown
 from cloudmanager.inventory.stored import unnamed
 
@@ -62,18 +63,12 @@ def _check_ports(after: Inventory, places: dict[Place, str], problems: Problems)
             problems.add(place, f"node_control: node: there is no node {assignment['node']!r}")
         if not control:
             problems.add(place, f"node_control: power_control: there is none with the title {title!r}")
-        elif not _has_port(control, port):
-            ports = f"its ports are 1..{control['coils_count']}"
-            what = f"{title} has no port {port[:40]!r}: {ports}"
-            problems.add(place, f"node_control: power_control_port: {what}")
+        elif reason := why_no_outlet(control["control_type"], control["coils_count"], port):
+            problems.add(place, f"node_control: power_control_port: {title} has {reason}")
         first: Key = taken.setdefault((title, port), key)
         if first != key:
             at = f"port {port} of {title} is taken by node {first[0]}"
             problems.add(place, f"node_control: power_control_port: {at}")
-
-
-def _has_port(control: Fields, port: str) -> bool:
-    return port in {str(number) for number in range(1, control["coils_count"] + 1)}
 
 
 def _check_held(stored: Stored, after: Inventory, places: dict[Place, str], problems: Problems) -> None:

@@ -21,6 +21,7 @@ from cloudmanager.simulators.modbus import Et7067
 from cloudmanager.simulators.redfish import RedfishService
 from cloudmanager.simulators.relays import mains_closed
 from cloudmanager.simulators.snmp import AcpiBoard, MainsBoard
+from cloudmanager.simulators.ssh import SshHost
 from cloudmanager.simulators.world import Account, Device, World
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ SERVERS: dict[str, Callable[[World, str], Server]] = {  # by the kind of device
     "bmc": Bmc,
     "redfish": RedfishService,
     "amt": AmtService,
+    "libvirt": SshHost,
     "et7067": Et7067,
     "daenet": MainsBoard,
     "daenet-acpi": AcpiBoard,

@@ -41,14 +41,15 @@ class FakeProbe:
         self.error = None
         self.states = {"1": PowerState.ON, "2": PowerState.OFF, "3": PowerState.UNKNOWN}
 
-    def probe(self, control_type, settings):
+    def probe(self, control_type, settings, outlets=()):
+        self.outlets = outlets
         self.asked.append((control_type, settings))
         if self.error is not None:
             raise self.error
         return self.states
 
 
-def _driver(control_type_, protocol, coils, *, ssh_key=False):
+def _driver(control_type_, protocol, coils, *, ssh_key=False, names=False):
     class FakeDriver(Driver):
         control_type = control_type_
         protocol_type = protocol
@@ -56,6 +57,11 @@ def _driver(control_type_, protocol, coils, *, ssh_key=False):
         coils_count = coils
         actions = frozenset(Action)
         uses_ssh_key = ssh_key
+        names_outlets = names
+
+        @classmethod
+        def may_have_outlet(cls, outlet):
+            return outlet != "no name" if names else super().may_have_outlet(outlet)
 
         async def _read_states(self, outlets):
             raise NotImplementedError
@@ -72,7 +78,7 @@ def _driver(control_type_, protocol, coils, *, ssh_key=False):
 FAKE_DRIVERS = (
     _driver("SupermicroRackDevice", "ipmi", 1),
     _driver("ET7067", "modbus", 8),
-    _driver("SshDevice", "ssh", 4, ssh_key=True),
+    _driver("SshDevice", "ssh", 0, ssh_key=True, names=True),
     _driver("Redfish", "redfish", 1),
 )
 

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from cloudmanager.drivers.base import PowerState
 from cloudmanager.errors import DeviceRefused, DeviceUnreachable
 from cloudmanager.models import PowerControl
 
@@ -257,3 +258,37 @@ def test_check_says_why_not(api, error, status):
     answer = api.post(f"/v1/power-controls/{control['id']}/actions/check", None, status)
     assert answer["error"]["message"] == error.message
     api.post("/v1/power-controls/999/actions/check", None, 404)
+
+
+def test_ports_that_have_names(api):
+    made = api.control(control_type="SshDevice", protocol_type="ssh")
+    path = f"/v1/power-controls/{made['id']}"
+    assert (made["coils_count"], made["used_coils_count"], made["coil_map"]) == (0, 0, {})
+    node = api.node(name="guest")
+    api.power.states = {"web server": PowerState.ON}
+    assigned = api.assign(node["id"], made["id"], "web server")
+    assert assigned["is_initialized"]
+    assert api.power.outlets == ("web server",)
+    shown = api.get(path)["power_control"]
+    assert (shown["coils_count"], shown["used_coils_count"]) == (1, 1)
+    assert {port: coil["node_name"] for port, coil in shown["coil_map"].items()} == {"web server": "guest"}
+    body = {"power_control_id": made["id"], "power_control_port": "no name"}
+    wrong = api.post(f"/v1/nodes/{api.node()['id']}/power-controls/", body, 422)["error"]
+    assert list(wrong["errors"]) == ["power_control_port"]
+    assert "no port 'no name': its ports are numbers or names that it knows" in wrong["message"]
+    api.post(f"{path}/actions/power-on", {"coil": "another"}, 202)
+    api.post(f"{path}/actions/power-on", {"coil": "no name"}, 422)
+    to_ipmi = {"control_type": "SupermicroRackDevice", "protocol_type": "ipmi"}
+    assert "web server" in api.put(path, {"power_control": to_ipmi}, 409)["error"]["message"]
+
+
+def test_the_number_of_named_ports_is_what_the_device_says(api):
+    api.power.states = {"a": PowerState.ON, "b": PowerState.OFF}
+    body = {"control_type": "SshDevice", "protocol_type": "ssh", "host": "h", "port_number": 22}
+    made = api.post("/v1/power-controls/?verify=true", {"power_control": body})["power_control"]
+    assert (made["coils_count"], made["coil_map"]) == (2, {})
+    path = f"/v1/power-controls/{made['id']}"
+    assert api.put(path, {"power_control": {**body, "host": "h2"}})["power_control"]["coils_count"] == 2
+    api.power.states["c"] = PowerState.OFF
+    verified = api.put(f"{path}?verify=true", {"power_control": {"host": "h3"}})["power_control"]
+    assert verified["coils_count"] == 3

@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncssh
+from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from .keys import BadKey, LogOnKey, TrustedKeys, log_on_key, trusted_keys
 
@@ -21,7 +22,7 @@ MAX_OUTPUT: Final = 1_000_000
 
 _KEEP_ALIVE: Final = 15
 """Seconds without a word after which the host is asked whether it is there; after three it is not."""
-_GOODBYE: Final = 1.0
+_GOODBYE: Final = 0.5
 """Seconds that the end of a connection may take."""
 
 logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # what it warns of is in our errors already
@@ -70,6 +71,7 @@ class Connection:
                     username=settings.login,
                     client_keys=[key.key] if key else None,
                     known_hosts=tuple(trusted),
+                    server_host_key_algs=_algorithms(trusted),
                     keepalive_interval=_KEEP_ALIVE,
                     **_NOTHING_ELSE,
                 )
@@ -96,6 +98,7 @@ class Connection:
                 await self._connection.create_session(lambda: session, command, encoding=None)
                 await session.ended
         except TimeoutError:
+            self._connection.abort()  # who says nothing hears no good-bye
             raise Broken("did not answer in time", sent=session.begun, late=True) from None
         except asyncssh.ChannelOpenError as problem:
             if session.begun and not self._connection.is_closed():
@@ -236,8 +239,18 @@ _NOTHING_ELSE: Final[dict[str, object]] = {
 
 
 def _keys(settings: SshSettings) -> tuple[TrustedKeys, LogOnKey | None]:
-    key = log_on_key(settings.ssh_key, settings.password) if settings.ssh_key else None
-    return trusted_keys(settings), key
+    trusted = trusted_keys(settings)
+    try:
+        return trusted, log_on_key(settings.ssh_key, settings.password) if settings.ssh_key else None
+    except BadKey as problem:
+        raise BadKey(f"the credentials are wrong: {problem}") from None
+
+
+def _algorithms(trusted: TrustedKeys) -> list[str]:
+    """All that are good, those of the trusted keys first; so we see the key of a host that has another."""
+    names = [each for key in trusted.hosts for each in key.sig_algorithms]
+    names += [*get_default_certificate_algs(), *get_default_public_key_algs()]
+    return [each.decode() for each in dict.fromkeys(names)]
 
 
 def _broken(problem: Exception) -> Broken:

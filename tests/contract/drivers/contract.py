@@ -33,6 +33,8 @@ class Peer(Protocol):
     says_first: str = "hello"
     """What a fresh driver sends first when it is to act: a "hello", a "look" at the state, or the "command"."""
     missed_log_outs: bool = False
+    timeout: float = TIMEOUT
+    """Seconds that it has for an answer on a busy machine."""
 
     def settings(self, **changes): ...
     def is_on(self): ...
@@ -75,7 +77,7 @@ class PowerDriverContract:
         async with contextlib.AsyncExitStack() as stack:
 
             def open_driver(**changes):
-                driver = peer.driver(peer.settings(**{"timeout": TIMEOUT, **changes}))
+                driver = peer.driver(peer.settings(**{"timeout": peer.timeout, **changes}))
                 stack.push_async_callback(driver.close)
                 return driver
 
@@ -264,7 +266,7 @@ class PowerDriverContract:
             started = time.monotonic()
             with pytest.raises(DeviceUnreachable, match=str(driver)) as caught:
                 await self.state(driver, peer)
-            assert time.monotonic() - started < TIMEOUT + SLACK
+            assert time.monotonic() - started < peer.timeout + SLACK
             assert not caught.value.maybe_applied
         assert await self.state(driver, peer) is PowerState.ON
 
@@ -333,7 +335,7 @@ class PowerDriverContract:
         assert set(states) == {PowerState.ON}
 
     async def test_two_drivers_of_one_device(self, peer, open_driver, machine_on):
-        states = await asyncio.gather(*(self.state(open_driver(), peer) for _ in range(5)))
+        states = await asyncio.gather(*(self.state(open_driver(timeout=5.0), peer) for _ in range(5)))
         assert set(states) == {PowerState.ON}
 
     async def test_interval_between_commands(self, peer, open_driver, machine_on):
@@ -346,7 +348,7 @@ class PowerDriverContract:
     async def test_a_dead_device_delays_nobody(self, peer, open_driver, machine_on, silent_port):
         dead = [open_driver(port=silent_port) for _ in range(20)]
         waiting = [asyncio.create_task(self.state(driver, peer)) for driver in dead]
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(max(1.0, peer.timeout)):
             assert await self.state(open_driver(), peer) is PowerState.ON
         assert not any(task.done() for task in waiting)
         failures = await asyncio.gather(*waiting, return_exceptions=True)
