@@ -224,7 +224,7 @@ def test_export(api, monkeypatch):
     assert [row["path"] for row in rows] == [line["path"] for line in lines]
     assert rows[0]["detail"] == lines[0]["detail"]
     assert rows[0]["time"] == lines[0]["time"]
-    since, until = utc_now() - timedelta(days=41), utc_now() - timedelta(days=20)
+    since, until = utc_now() - timedelta(days=41), utc_now() - timedelta(days=20, minutes=1)
     assert exported("jsonl", since, until).count("\n") == 2
     assert len(list(audit.export(api.database, "jsonl", None, None))) == 3
 

@@ -143,7 +143,7 @@ def test_an_unreachable_database_is_one_line(run, tmp_path):
 def test_the_sample_configuration_has_every_option_and_can_be_read(run, tmp_path):
     text = run("config", "sample").stdout
     path = tmp_path / "sample.conf"
-    path.write_text(re.sub(r"^#(\w+ = )", r"\1", text, flags=re.MULTILINE))
+    path.write_text(re.sub(r"^#(\w+ =)", r"\1", text, flags=re.MULTILINE))
 
     parser = configparser.RawConfigParser()
     parser.read(path)
