@@ -49,7 +49,7 @@ demo: install ## Start the whole product with a simulated data centre on http://
 
 .PHONY: test
 test: $(VENV)/.developer peers ## Run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.developer ## Check style, types, import rules and spelling
