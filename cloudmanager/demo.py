@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import select
 
 from cloudmanager.children import Program
+from cloudmanager.drivers import driver_for
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.errors import Unavailable
 from cloudmanager.models import Node, NodeClass, NodeControl, NodeImage, NodeType, PowerControl, utc_now
@@ -33,7 +34,12 @@ LOG = structlog.get_logger(__name__)
 
 RACKS = 3
 NODES_PER_RACK = 20
-CONTROL_TYPE, PROTOCOL = "SupermicroRackDevice", "ipmi"
+_CONTROL_TYPES = {  # by the kind of the simulated device
+    "bmc": "SupermicroRackDevice",
+    "et7067": "ET7067",
+    "daenet": "DaenetIP2",
+    "daenet-acpi": "DaenetIP2_ACPI",
+}
 _ENABLED = 1
 _PATIENCE = 30.0  # seconds for the simulated data centre to start
 _POLL = 0.05
@@ -76,7 +82,7 @@ class SimulatedDataCentre:
 
 
 def _seed(session: Session, world: World, vault: Vault) -> None:
-    """Every simulated node as an operator would register it, with its BMC as the default power control."""
+    """Every simulated node as an operator would register it; the device that switches it is its control."""
     node_class = session.scalars(select(NodeClass).where(NodeClass.is_default)).one()
     node_type = select(NodeType.id).where(NodeType.node_class_id == node_class.id, NodeType.name == "")
     image = select(NodeImage.id).where(NodeImage.image_name == "default")
@@ -97,16 +103,17 @@ def _seed(session: Session, world: World, vault: Vault) -> None:
 
 
 def _control(device: simulated.Device, vault: Vault) -> PowerControl:
-    account = next(iter(device.accounts.values()))
+    driver = driver_for(_CONTROL_TYPES[device.kind])
+    account = next(iter(device.accounts.values()), None)
     return PowerControl(
         title=device.name,  # the name by which `cloudmanager lab` knows it
-        control_type=CONTROL_TYPE,
-        protocol_type=PROTOCOL,
+        control_type=driver.control_type,
+        protocol_type=driver.protocol_type,
         host=HOST,
         port_number=device.port,
-        login=account.name,
-        sealed_password=vault.seal(account.password),
-        coils_count=len(device.outlets),
+        login=account.name if account else None,
+        sealed_password=vault.seal(account.password) if account else None,
+        coils_count=driver.coils_count,
     )
 
 

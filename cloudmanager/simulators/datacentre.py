@@ -20,6 +20,7 @@ from cloudmanager.simulators.ipmi import Bmc
 from cloudmanager.simulators.modbus import Et7067
 from cloudmanager.simulators.redfish import RedfishService
 from cloudmanager.simulators.relays import mains_closed
+from cloudmanager.simulators.seeding import seed_boards
 from cloudmanager.simulators.snmp import AcpiBoard, MainsBoard
 from cloudmanager.simulators.ssh import SshHost
 from cloudmanager.simulators.world import Account, Device, World
@@ -258,7 +259,9 @@ async def serve(state_file: Path, control_socket: Path, *, racks: int, nodes_per
 def _found_or_new(state_file: Path, racks: int, nodes_per_rack: int) -> DataCentre:
     if state_file.exists():
         return DataCentre.load(state_file)
-    return DataCentre.seeded(racks, nodes_per_rack, state_file=state_file)
+    centre = DataCentre.seeded(racks, nodes_per_rack, state_file=state_file)
+    seed_boards(centre, rack=racks + 1)
+    return centre
 
 
 async def _listen(server: Server, device: Device) -> int:

@@ -103,8 +103,7 @@ class ButtonBoard(RelayBoard):
             self._world.switch(self._device.name, outlet, Action.SOFT_OFF)
 
     def _noticed(self, outlet: str, press: tuple[float, bool]) -> None:
-        _, was_on = press
-        if self._presses.get(outlet) is press and not was_on:
+        if self._presses.get(outlet) is press:
             self._do(outlet, Action.ON)
 
     def _held(self, outlet: str, press: tuple[float, bool]) -> None:

@@ -36,8 +36,14 @@ def disturb(product, device, **faults):
     assert said.returncode == 0, said.stderr
 
 
+def _with_bmc(product):
+    """The ids of the nodes in the racks of machines that have a BMC each."""
+    nodes = product.get("/v1/nodes/?rack_number=lte:3").json()["nodes"]
+    return {node["name"]: node["id"] for node in nodes}
+
+
 def test_one_dead_bmc_among_sixty(fleet):
-    nodes = {node["name"]: node["id"] for node in fleet.get("/v1/nodes/").json()["nodes"]}
+    nodes = _with_bmc(fleet)
     dead = nodes["r2n10.demo.local"]
     boots = {name: node["boots"] for name, node in lab(fleet).items()}
     disturb(fleet, "bmc-r2n10", dead="true")
@@ -155,3 +161,17 @@ def test_the_monitor_sees_what_nobody_asked_for(fleet):
     fleet.cli("lab", "heal", "bmc-r3n02")
     wait_until(lambda: node(silent["name"])["power_state"] is not None, within=30, why=fleet.log_end)
     assert events(f"power_control:{control}") == ["device.silent", "device.back"]
+
+
+@pytest.mark.parametrize("unit", ["02", "04", "06"], ids=["ET7067", "DaenetIP2", "DaenetIP2_ACPI"])
+def test_a_machine_behind_a_relay(fleet, unit):
+    """On, a reset that is an off, a pause and an on, and off."""
+    name = f"r4n{unit}.demo.local"
+    node = fleet.get(f"/v1/nodes/?name={name}").json()["nodes"][0]["id"]
+    boots = lab(fleet)[name]["boots"]
+    for action, on, started in (("power-on", True, 1), ("reset", True, 2), ("power-off", False, 2)):
+        task = ended(fleet, task_of(fleet.post(f"/v1/nodes/{node}/actions/{action}")))
+        assert task["status"] == "SUCCESS", task
+        # A closed relay is not yet a machine that runs.
+        wait_until(lambda: lab(fleet)[name]["on"] is on, within=5)  # noqa: B023
+        assert lab(fleet)[name]["boots"] == boots + started

@@ -174,6 +174,7 @@ class TestPresses:
                     off.cancel()
                     await asyncio.sleep(0.01)
                 assert off.cancelled()
+                assert asyncio.all_tasks() == {asyncio.current_task()}
                 assert buttons.pressed() == 0
 
     @pytest.mark.parametrize("turns", range(12))

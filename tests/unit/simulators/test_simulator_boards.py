@@ -119,6 +119,11 @@ class TestButtons:
         assert not world.is_on("n1")
         assert any(event.what == "power off" for event in world.history)
 
+    def test_a_long_press_is_no_request_to_shut_down(self, world, press):
+        world.power_on("n1")
+        press(4.1)
+        assert not any(event.what == "power button" for event in world.history)
+
     def test_a_press_of_almost_four_seconds_is_short(self, world, press):
         world.power_on("n1")
         world.set_faults("buttons", soft_off_ignored=True)
@@ -213,6 +218,10 @@ class TestModbus:
         assert ask(bytes.fromhex("01 0004 0004")).hex() == "01010a"
         clock.advance(1)
         assert world.is_on("n2")
+
+    def test_an_order_beyond_the_last_relay_moves_none(self, ask):
+        assert ask(bytes.fromhex("0f 0001 0008 01 05")).hex() == "8f02"
+        assert ask(bytes.fromhex("01 0000 0008")).hex() == "010100"
 
     def test_stored_values_are_kept_and_move_no_relay(self, ask):
         ask(bytes.fromhex("05 01b5 ff00"))

@@ -277,7 +277,8 @@ def test_a_process_of_its_own(tmp_path):
     process, after = run()
     process.terminate()
     assert process.wait(10) == 0
-    assert [node["on"] for node in after["nodes"]] == [False, True, True, True, True, True, False, True]
+    on = [node["on"] for node in after["nodes"] if node["rack"] == 1]
+    assert on == [False, True, True, True, True, True, False, True]
     assert [device["port"] for device in after["devices"]] == [device["port"] for device in before["devices"]]
     assert after["devices"][1]["faults"] == {"lie_state": "off"}
 
