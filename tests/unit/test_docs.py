@@ -52,7 +52,9 @@ def test_the_error_tree_is_drawn_whole():
     assert classes - {"CloudManagerError", "Mapping", "Sequence"} == drawn
 
 
-@pytest.mark.parametrize("page", sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]), ids=lambda page: page.name
+)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if "://" not in target:
