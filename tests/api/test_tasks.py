@@ -198,7 +198,9 @@ def test_a_step_that_goes_on_has_no_end():
     assert (step["started_at"], step["ended_at"]) == (event.time, None)
 
 
-@pytest.mark.parametrize("task", ["256e60f6-f948-4bdc-9cc7-1fcdf6d5c5cc", "not-a-uuid", "1", "%00", "x" * 300])
+@pytest.mark.parametrize(
+    "task", ["256e60f6-f948-4bdc-9cc7-1fcdf6d5c5cc", "not-a-uuid", "1", "%00", "x" * 300]
+)
 def test_unknown_tasks(api, task):
     api.get(f"/v1/tasks/{task}", 404)
     api.post(f"/v1/tasks/{task}/actions/cancel", status=404)
