@@ -249,6 +249,13 @@ class TestFaults:
                     with pytest.raises(DeviceRefused, match="credentials of the login 'root'"):
                         await driver.read_states([DOMAIN])
 
+    async def test_a_passphrase_is_not_sent_to_the_host(self, simulator):
+        """It would log on with it: it is the account's password as well."""
+        key = asyncssh.generate_private_key("ssh-ed25519").export_private_key("pkcs8-pem", PASSWORD).decode()
+        async with driver_of(simulator, simulator.settings(ssh_key=key)) as driver:
+            with pytest.raises(DeviceRefused, match="credentials"):
+                await driver.read_states([DOMAIN])
+
     @pytest.mark.parametrize("changes", [{"session_limit": 0}, {"refuse_connections": True}])
     async def test_no_connection_is_taken(self, simulator, changes):
         with simulator.faults(**changes):
