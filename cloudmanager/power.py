@@ -9,7 +9,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prometheus_client import Histogram
 from sqlalchemy import select
@@ -44,6 +44,43 @@ class Outlet:
 
     def __str__(self) -> str:
         return f"port {self.port} of {self.title or f'power control {self.control_id}'}"
+
+
+class Stored(Protocol):
+    """What is stored of how to reach a device."""
+
+    @property
+    def host(self) -> str:
+        """Name or address."""
+
+    @property
+    def port_number(self) -> int:
+        """Port."""
+
+    @property
+    def login(self) -> str | None:
+        """Login."""
+
+    @property
+    def sealed_password(self) -> str | None:
+        """Password, encrypted."""
+
+    @property
+    def sealed_ssh_key(self) -> str | None:
+        """Private key, encrypted."""
+
+
+def settings_for(stored: Stored, vault: Vault, options: Any) -> Settings:
+    """How to reach a device; `options` are those of `[power]`."""
+    return Settings(
+        host=stored.host,
+        port=stored.port_number,
+        login=stored.login or "",
+        password=vault.open(stored.sealed_password),
+        ssh_key=vault.open(stored.sealed_ssh_key),
+        timeout=options.device_timeout,
+        min_interval=options.min_interval,
+    )
 
 
 class _Control(NamedTuple):
@@ -123,22 +160,13 @@ class Power:
     def _open(self, control: _Control, former: _Opened | None) -> _Opened:
         if former is not None and not former.users:
             self._close(former)
-        opened = _Opened(control, driver_for(control.control_type)(self._settings(control)))
+        opened = _Opened(
+            control, driver_for(control.control_type)(settings_for(control, self._vault, self._options))
+        )
         self._opened[control.id] = opened
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._log_out_idle())
         return opened
-
-    def _settings(self, control: _Control) -> Settings:
-        return Settings(
-            host=control.host,
-            port=control.port_number,
-            login=control.login or "",
-            password=self._vault.open(control.sealed_password),
-            ssh_key=self._vault.open(control.sealed_ssh_key),
-            timeout=self._options.device_timeout,
-            min_interval=self._options.min_interval,
-        )
 
     def _close(self, opened: _Opened) -> None:
         task = asyncio.create_task(opened.driver.close())

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -17,10 +17,10 @@ from cloudmanager import schema
 from cloudmanager.db import Database
 from cloudmanager.device_list import read_devices
 from cloudmanager.drivers import driver_for
-from cloudmanager.drivers.base import Settings
 from cloudmanager.errors import InvalidInput, NotFound
 from cloudmanager.fleet import Device
 from cloudmanager.models import Node, NodeControl, PowerControl
+from cloudmanager.power import settings_for
 from cloudmanager.vault import Vault, create_key_file
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def from_database(config: Config, selectors: Sequence[str], timeout: float | Non
     vault = Vault(Path(config.secrets.key_file))
     with database.reading() as session:
         nodes = _select(session, selectors)
-        devices = [_device(session, vault, node_id, config.power.device_timeout) for node_id, _ in nodes]
+        devices = [_device(session, vault, node_id, config.power) for node_id, _ in nodes]
 
     @contextmanager
     def inventory() -> Iterator[Inventory]:
@@ -101,7 +101,7 @@ def _select(session: Session, selectors: Sequence[str]) -> list[tuple[int, str |
     return sorted(chosen.items())
 
 
-def _device(session: Session, vault: Vault, node_id: int, timeout: float) -> Device:
+def _device(session: Session, vault: Vault, node_id: int, options: Any) -> Device:
     """The node's default control and its port there. Raises `InvalidInput` when there is none."""
     query = (
         select(PowerControl, NodeControl.power_control_port)
@@ -114,14 +114,7 @@ def _device(session: Session, vault: Vault, node_id: int, timeout: float) -> Dev
     if row is None:
         raise InvalidInput(f"node {node_id} has no power control: leave it out, or assign one")
     control, port = row
-    settings = Settings(
-        host=control.host,
-        port=control.port_number,
-        login=control.login or "",
-        password=vault.open(control.sealed_password),
-        ssh_key=vault.open(control.sealed_ssh_key),
-        timeout=timeout,
-    )
+    settings = settings_for(control, vault, options)
     return Device(control.control_type, settings, (port,))
 
 

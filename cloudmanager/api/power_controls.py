@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from flask_smorest import Blueprint
@@ -20,9 +21,9 @@ from cloudmanager.api.resource import Resource
 from cloudmanager.api.services import services
 from cloudmanager.api.usage import node_title
 from cloudmanager.drivers import DRIVERS, driver_for, names_outlets, why_no_outlet
-from cloudmanager.drivers.base import Settings
 from cloudmanager.errors import Conflict, InvalidInput
 from cloudmanager.models import Node, NodeControl, PowerControl, utc_now
+from cloudmanager.power import settings_for
 from cloudmanager.tokens import Role
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy.orm import Session
 
-    from cloudmanager.drivers.base import Driver
+    from cloudmanager.drivers.base import Driver, Settings
     from cloudmanager.vault import Vault
 
 blueprint = Blueprint("power-controls", __name__, url_prefix="/v1", description="Devices that switch power")
@@ -267,16 +268,8 @@ def update_power_control(power_control_id: int, query: Mapping[str, bool], body:
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
     """How to reach the device that these columns describe."""
-    vault, options = services().vault, services().config.power
-    return Settings(
-        host=values["host"],
-        port=values["port_number"],
-        login=values.get("login") or "",
-        password=vault.open(values.get("sealed_password")),
-        ssh_key=vault.open(values.get("sealed_ssh_key")),
-        timeout=options.device_timeout,
-        min_interval=options.min_interval,
-    )
+    stored = SimpleNamespace(**{"login": None, "sealed_password": None, "sealed_ssh_key": None, **values})
+    return settings_for(stored, services().vault, services().config.power)
 
 
 def _verify(values: Mapping[str, Any]) -> dict[str, int]:

@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 
 from cloudmanager.db import Database
 from cloudmanager.drivers import driver_for
-from cloudmanager.drivers.base import Settings
 from cloudmanager.monitor import roll
 from cloudmanager.monitor.keeper import Keeper
 from cloudmanager.monitor.poller import Look, Pace, Poller
+from cloudmanager.power import settings_for
 from cloudmanager.vault import Vault
 
 if TYPE_CHECKING:
@@ -98,12 +98,5 @@ class _Monitor:
                 log.warning("observations not written", looks=len(batch), why=type(error.orig).__name__)
 
     def _open(self, device: Watched) -> Driver:
-        settings = Settings(
-            host=device.host,
-            port=device.port_number,
-            login=device.login or "",
-            password=self._vault.open(device.sealed_password),
-            ssh_key=self._vault.open(device.sealed_ssh_key),
-            timeout=self._config.power.device_timeout,
-        )
+        settings = settings_for(device, self._vault, self._config.power)
         return driver_for(device.control_type)(settings)
