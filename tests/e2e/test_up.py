@@ -213,4 +213,6 @@ def _answers(url: str) -> bool:
 
 
 def _brokers(product: Product) -> set[int]:
-    return {pid for pid in product.pids() if re.search("(valkey|redis)-server", command_line(pid)[0])}
+    return {
+        pid for pid in product.pids() if re.search("(valkey|redis)-server", "".join(command_line(pid)[:1]))
+    }
