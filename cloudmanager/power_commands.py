@@ -33,7 +33,7 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what says which machines: selectors, or a file."""
     options = (
         click.argument("selectors", nargs=-1, metavar="[SELECTOR]..."),
-        click.option("--all", "everything", is_flag=True, help="Every node of the inventory."),
+        click.option("--all", "everything", is_flag=True, help="Every node that has a power control."),
         click.option(
             "--from-file",
             type=click.Path(path_type=Path, dir_okay=False),

@@ -64,7 +64,7 @@ def from_device_file(path: Path, password_file: Path | None, timeout: float | No
 
 
 def from_database(config: Config, selectors: Sequence[str], timeout: float | None) -> Targets:
-    """Nodes of the inventory by id, name or pattern; all when there are no selectors. Raises `NotFound`."""
+    """Nodes by id, name or pattern; without selectors all that have a power control. Raises `NotFound`."""
     if timeout is not None:
         config.set_override("device_timeout", timeout, group="power")
     database = Database.from_config(config)
@@ -87,7 +87,8 @@ def _select(session: Session, selectors: Sequence[str]) -> list[tuple[int, str |
         (node_id, name) for node_id, name in session.execute(select(Node.id, Node.name).order_by(Node.id))
     ]
     if not selectors:
-        return nodes
+        with_control = set(session.scalars(select(NodeControl.node_id)))
+        return [node for node in nodes if node[0] in with_control]
     chosen: dict[int, str | None] = {}
     for selector in selectors:
         found = [

@@ -80,6 +80,16 @@ def test_nodes_of_the_inventory_by_name_and_with_their_locks(demo):
     assert demo.get("/v1/nodes/1").json()["node"]["power_state"] == "power_on"
 
 
+def test_all_are_those_with_a_control(demo):
+    made = demo.post("/v1/nodes/", {"node": {"name": "without-control"}}).json()["node"]["id"]
+    said = demo.cli("power", "status", "--all")
+    alone = demo.cli("power", "status", "without-control")
+    demo.request("DELETE", f"/v1/nodes/{made}")
+    assert "r3n20.demo.local: o" in said.stdout
+    assert "without-control" not in said.stdout
+    assert (alone.returncode, "has no power control" in alone.stderr) == (2, True)
+
+
 def test_a_node_that_a_task_holds_is_left_alone(demo):
     demo.cli("lab", "fault", "bmc-r1n02", "lag=1")
     try:
