@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import uuid
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cloudmanager.simulators.datagrams import DatagramSocket
 from cloudmanager.simulators.ipmi import packets
 from cloudmanager.simulators.ipmi.commands import CHASSIS, OK, Target, execute
 from cloudmanager.simulators.ipmi.handshake import Handshake
@@ -45,7 +44,6 @@ class Bmc:
         "_device",
         "_guid",
         "_handshake",
-        "_loop",
         "_sessions",
         "_socket",
         "_world",
@@ -65,30 +63,15 @@ class Bmc:
         self._sessions = SessionTable(session_timeout, handshake_timeout)
         self._handshake = Handshake(self._device, self._guid, self._sessions)
         self._counters = Counters()
-        self._socket: socket.socket | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._socket = DatagramSocket(LARGEST_PACKET, self._receive)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen, and answer the real port; `OSError` if the wanted one is taken."""
-        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            opened.setblocking(False)
-            opened.bind((host, port))
-        except OSError:
-            opened.close()
-            raise
-        self._socket = opened
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(opened, self._receive)
-        real_port: int = opened.getsockname()[1]
-        return real_port
+        return self._socket.open(host, port)
 
     async def stop(self) -> None:
         """Fall silent and forget all sessions, as a BMC does when it restarts."""
-        if self._socket is not None and self._loop is not None:
-            self._loop.remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
+        self._socket.close()
         self._sessions.clear()
 
     @property
@@ -156,13 +139,7 @@ class Bmc:
         self._sessions.close(session)
         return True
 
-    def _receive(self) -> None:
-        if self._socket is None:
-            return
-        try:
-            packet, peer = self._socket.recvfrom(LARGEST_PACKET)
-        except OSError:  # nothing there after all
-            return
+    def _receive(self, packet: bytes, peer: Peer) -> None:
         self._counters.packets_in += 1
         wire, faults = self._world.wire, self._device.faults
         for _ in range(wire.copies_arriving(faults)):
@@ -171,10 +148,5 @@ class Bmc:
                 wire.send(faults, answer, lambda final: self._transmit(final, peer))
 
     def _transmit(self, packet: bytes, peer: Peer) -> None:
-        if self._socket is None:
-            return
-        try:
-            self._socket.sendto(packet, peer)
-        except OSError:  # a full buffer or a client that is gone: UDP loses the packet
-            return
-        self._counters.packets_out += 1
+        if self._socket.send(packet, peer):
+            self._counters.packets_out += 1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import bisect
-import socket
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from cloudmanager.simulators.datagrams import DatagramSocket
 from cloudmanager.simulators.relays import RELAYS, ButtonBoard, RelayBoard
 from cloudmanager.simulators.snmp import packets
 from cloudmanager.simulators.snmp.packets import Message, Oid, Unsound
@@ -66,33 +65,18 @@ class MainsBoard:
         self._world = world
         self._device = world.device(device)
         self.relays = self._relays()
-        self._socket: socket.socket | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._socket = DatagramSocket(LARGEST_PACKET, self._receive)
 
     def _relays(self) -> RelayBoard:
         return RelayBoard(self._world, self._device.name)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen, and answer the real port; `OSError` if the wanted one is taken."""
-        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            opened.setblocking(False)
-            opened.bind((host, port))
-        except OSError:
-            opened.close()
-            raise
-        self._socket = opened
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(opened, self._receive)
-        real_port: int = opened.getsockname()[1]
-        return real_port
+        return self._socket.open(host, port)
 
     async def stop(self) -> None:
         """Fall silent."""
-        if self._socket is not None and self._loop is not None:
-            self._loop.remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
+        self._socket.close()
 
     def report(self) -> dict[str, Any]:
         """The counters in values that JSON can hold; PDUs by their tag in hexadecimal."""
@@ -188,13 +172,7 @@ class MainsBoard:
             value = self._lines() & ~bit | bit * value
         self._world.remember(self._device.name, _LINES, value)
 
-    def _receive(self) -> None:
-        if self._socket is None:
-            return
-        try:
-            packet, peer = self._socket.recvfrom(LARGEST_PACKET)
-        except OSError:  # nothing there after all
-            return
+    def _receive(self, packet: bytes, peer: Any) -> None:
         self.counters.packets_in += 1
         wire, faults = self._world.wire, self._device.faults
         for _ in range(wire.copies_arriving(faults)):
@@ -203,13 +181,8 @@ class MainsBoard:
                 wire.send(faults, answer, lambda final: self._transmit(final, peer))
 
     def _transmit(self, packet: bytes, peer: Any) -> None:
-        if self._socket is None:
-            return
-        try:
-            self._socket.sendto(packet, peer)
-        except OSError:  # a full buffer or a client that is gone: UDP loses the packet
-            return
-        self.counters.packets_out += 1
+        if self._socket.send(packet, peer):
+            self.counters.packets_out += 1
 
 
 class AcpiBoard(MainsBoard):
