@@ -11,10 +11,14 @@ CloudManagerError
 ├── Stale                  it is no longer what the caller has seen: read it again
 ├── Unavailable            the product itself lacks something now (database, broker); try again later
 ├── Misconfigured          the configuration is wrong; the message names the option
-└── DeviceError            a power device did not do it
-    ├── DeviceUnreachable  no answer in time: may be tried again; `maybe_applied` when the command was sent
-    ├── DeviceRefused      it answered no (credentials, bad outlet, bad state): trying again is useless
-    └── Unsupported        this kind of device cannot do that
+├── DeviceError            a power device did not do it
+│   ├── DeviceUnreachable  no answer in time: may be tried again; `maybe_applied` when the command was sent
+│   ├── DeviceRefused      it answered no (credentials, bad outlet, bad state): trying again is useless
+│   └── Unsupported        this kind of device cannot do that
+└── CloudError             OpenStack did not do it
+    ├── CloudUnreachable   no answer that can be believed: may be tried again
+    ├── CloudRefused       it answered no; `status` is that of its answer
+    └── CloudNotConfigured  the configuration does not say how to reach it
 """
 
 from __future__ import annotations
@@ -110,3 +114,27 @@ class DeviceRefused(DeviceError):
 
 class Unsupported(DeviceError):
     """This kind of device cannot do that; its `actions` say what it can."""
+
+
+class CloudError(CloudManagerError):
+    """OpenStack did not do what was asked. `request_id` is OpenStack's, for its logs."""
+
+    def __init__(self, message: str, *, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+
+class CloudUnreachable(CloudError):
+    """No answer in time, or one that says the service is broken (5xx): it may have done what was asked."""
+
+
+class CloudRefused(CloudError):
+    """It answered no. `status` is the HTTP status of that answer; 409 often means: not now."""
+
+    def __init__(self, message: str, *, status: int, request_id: str | None = None) -> None:
+        super().__init__(message, request_id=request_id)
+        self.status = status
+
+
+class CloudNotConfigured(CloudError):
+    """The configuration does not say how to reach OpenStack; the message names the options."""

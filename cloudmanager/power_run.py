@@ -17,6 +17,7 @@ from cloudmanager.flows import start
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.models import FlowRow, Status
+from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Power
 from cloudmanager.system_clock import SystemClock
 
@@ -76,8 +77,7 @@ def _start(inventory: Inventory, kind: str, params: dict[str, Any]) -> list[str 
 async def _drive(inventory: Inventory, flows: Sequence[str]) -> None:
     """Advance the flows here until they have ended; a worker that is faster may take some."""
     power = Power(inventory.database, inventory.vault, inventory.config)
-    options = inventory.config.power
-    ports = Ports(power=power, clock=SystemClock(), options=options)
+    ports = Ports(power=power, cloud=absent_cloud(), clock=SystemClock(), config=inventory.config)
     engine = Engine(inventory.database, ports, EngineOptions.from_config(inventory.config), _nobody)
     left = list(flows)
     try:

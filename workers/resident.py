@@ -16,6 +16,7 @@ from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
+from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Power
 from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault
@@ -75,7 +76,7 @@ class Resident:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         power = Power(self.database, self._vault, self.config)
-        ports = Ports(power=power, clock=self.clock, options=self.config.power)
+        ports = Ports(power=power, cloud=absent_cloud(), clock=self.clock, config=self.config)
         options = EngineOptions.from_config(self.config)
         self._engine = Engine(self.database, ports, options, self.bell.ring)
         self._ready.set()

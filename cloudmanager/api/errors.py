@@ -39,6 +39,10 @@ STATUS: dict[type[errors.CloudManagerError], int] = {
     errors.DeviceUnreachable: 504,
     errors.DeviceRefused: 502,
     errors.Unsupported: 409,
+    errors.CloudError: 502,
+    errors.CloudUnreachable: 504,
+    errors.CloudRefused: 502,
+    errors.CloudNotConfigured: 501,
 }
 INTERNAL = "internal error: report it with the request id, the log has the details"
 AWAY = "the database does not answer now: try again later"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloudmanager.drivers.base import Action, PowerState
     from cloudmanager.flows.run import Run
     from cloudmanager.flows.state import FlowState
+    from cloudmanager.openstack.port import CloudPort
     from cloudmanager.power import Outlet
 
 
@@ -101,8 +102,9 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """All of the outside world that steps can touch; `options` are the `[power]` settings."""
+    """All of the outside world that steps can touch, and the configuration, such as `config.power`."""
 
     power: PowerPort
+    cloud: CloudPort
     clock: Clock
-    options: Any
+    config: Any

@@ -81,7 +81,7 @@ async def wait_for_shutdown(run: Run) -> Outcome:
         _record(run, outlet, PowerState.OFF)
         run.memo["found"] = PowerState.OFF
         return Done("the operating system has shut down")
-    grace = run.ports.options.soft_off_grace
+    grace = run.ports.config.power.soft_off_grace
     if run.now() - pressed_at >= grace:
         return Done(f"still not off after {grace:g} s; power will be cut")
     return Wait(_pause(run, pressed_at), "waiting for the operating system to shut down")
@@ -119,7 +119,7 @@ async def send_reset(run: Run) -> Outcome:
 
 async def pause_without_power(run: Run) -> Outcome:
     """Keep the node without power for a moment, so that its supply discharges."""
-    pause = run.ports.options.off_on_pause
+    pause = run.ports.config.power.off_on_pause
     off_since = run.memo.setdefault("off_since", run.now())
     left = off_since + pause - run.now()
     return Wait(left, f"without power for {pause:g} s") if left > 0 else Done()
@@ -208,7 +208,7 @@ async def _confirm(run: Run, wanted: PowerState) -> Outcome:
     if state == wanted:
         _record(run, outlet, state)
         return Done(f"{outlet} says that it is {_WORDS[wanted]}")
-    options = run.ports.options
+    options = run.ports.config.power
     waited = run.now() - run.memo.setdefault("sent_at", run.now())
     if waited >= options.confirm_timeout:
         _record(run, outlet, state)
@@ -229,7 +229,7 @@ def _record(run: Run, outlet: Outlet, state: PowerState) -> None:
 
 def _pause(run: Run, since: float) -> float:
     """Seconds until the next look: often at first, because most devices are quick, then more seldom."""
-    most: float = run.ports.options.confirm_interval
+    most: float = run.ports.config.power.confirm_interval
     return min(most, max(_QUICKEST_LOOK, (run.now() - since) / 8))
 
 

@@ -30,8 +30,8 @@ async def start_resets(run: Run) -> Outcome:
     racks = await run.read(lambda session: _racks(session, node_ids))
     delays = stagger(
         [racks.get(node_id) for node_id in node_ids],
-        fleet_rate=run.ports.options.fleet_rate,
-        rack_rate=run.ports.options.rack_rate,
+        fleet_rate=run.ports.config.power.fleet_rate,
+        rack_rate=run.ports.config.power.rack_rate,
     )
     children = [
         Child(f"node:{node_id}", {"node_id": node_id}, delay)

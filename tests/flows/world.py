@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import DeviceUnreachable
 from cloudmanager.flows.base import Ports
+from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Outlet
 
 ALL_ACTIONS = frozenset(Action)
@@ -153,5 +154,6 @@ def power_options(**changed: float) -> SimpleNamespace:
     return SimpleNamespace(**(defaults | changed))
 
 
-def ports(power: FakePower, clock: VirtualClock, **options: float) -> Ports:
-    return Ports(power=power, clock=clock, options=power_options(**options))
+def ports(power: FakePower, clock: VirtualClock, cloud=None, **options: float) -> Ports:
+    config = SimpleNamespace(power=power_options(**options))
+    return Ports(power=power, cloud=cloud or absent_cloud(), clock=clock, config=config)

@@ -1,0 +1,1 @@
+"""The Cloud port: what flows ask of OpenStack, in our words."""
