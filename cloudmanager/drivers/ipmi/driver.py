@@ -70,11 +70,14 @@ class SupermicroRackDevice(Driver):
         if address is None or self.settings.min_interval:
             super().poll(outlets, on_read)
             return
+        asked = outlets or self.valid_outlets()
 
         def answered(result: bytes | DeviceError) -> None:
-            on_read(result if isinstance(result, DeviceError) else self._states(outlets, result))
+            on_read(result if isinstance(result, DeviceError) else self._states(asked, result))
 
         try:
+            for outlet in asked:
+                self.check_outlet(outlet)
             bmc = self._bmc_at(address)
         except DeviceRefused as error:
             asyncio.get_running_loop().call_soon(on_read, error)

@@ -132,23 +132,36 @@ class PowerDriverContract:
     async def test_reads_exactly_the_outlets_that_were_asked_for(self, peer, driver):
         assert set(await driver.read_states([peer.outlet])) == {peer.outlet}
 
-    async def polled(self, driver, peer):
+    async def polled(self, driver, *outlets):
         polled = asyncio.get_running_loop().create_future()
-        driver.poll([peer.outlet], polled.set_result)
+        driver.poll(outlets, polled.set_result)
         assert not polled.done(), "the answer came before poll returned"
         return await polled
 
     async def test_polls(self, peer, driver):
         for on, state in ((True, PowerState.ON), (False, PowerState.OFF)):
             peer.set_on(on)
-            assert await self.polled(driver, peer) == {peer.outlet: state}
+            assert await self.polled(driver, peer.outlet) == {peer.outlet: state}
 
     async def test_a_poll_that_fails_tells_the_error(self, peer, driver, open_driver, machine_on):
         if peer.has_credentials:
             expected = DeviceRefused if peer.tells_of_wrong_password else DeviceUnreachable
-            assert isinstance(await self.polled(open_driver(password="not the passwd"), peer), expected)
+            assert isinstance(
+                await self.polled(open_driver(password="not the passwd"), peer.outlet), expected
+            )
         with frozen(peer):
-            assert isinstance(await self.polled(driver, peer), DeviceUnreachable)
+            assert isinstance(await self.polled(driver, peer.outlet), DeviceUnreachable)
+
+    async def test_a_poll_without_outlets_reads_all(self, peer, driver, machine_on):
+        polled = await self.polled(driver)
+        assert polled == await driver.read_states([])
+        assert polled[peer.outlet] is PowerState.ON
+
+    @pytest.mark.parametrize("outlet", ["0", "", "x", "-1", "99999"])
+    async def test_a_poll_refuses_an_outlet_that_is_not_there(self, peer, driver, outlet):
+        refusal = await self.polled(driver, outlet)
+        assert isinstance(refusal, DeviceRefused)
+        assert str(driver) in refusal.message
 
     @pytest.mark.parametrize("outlet", ["0", "", "x", "-1", "99999"])
     async def test_refuses_an_outlet_that_is_not_there(self, peer, driver, machine_off, outlet):
