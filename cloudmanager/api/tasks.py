@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from flask import Response
     from sqlalchemy import ColumnElement, ScalarSelect
-    from sqlalchemy.orm import Session
     from werkzeug.datastructures import MultiDict
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1", description="Work that goes on by itself")
@@ -232,16 +231,10 @@ def cancel_task(task_id: UUID) -> Response:
     """What has not begun does not begin; what runs comes to a safe point."""
     wanted = str(task_id)
     with services().database.transaction() as session:
-        cancel(session, wanted)
-        _ring_for(session, wanted)
+        asked = cancel(session, wanted)
+        bell = services().bell
+        after_commit(session, lambda: bell.ring(asked))
         return keep(session, accepted(wanted))
-
-
-def _ring_for(session: Session, task_id: str) -> None:
-    open_children = _child_ids(task_id).where(FlowRow.ended_at.is_(None))
-    ids = [task_id, *session.scalars(open_children)]
-    bell = services().bell
-    after_commit(session, lambda: bell.ring(ids))
 
 
 def _child_ids(task_id: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from cloudmanager.db import after_commit
-from cloudmanager.flows.opening import holders, new_row, open_rows
+from cloudmanager.flows.opening import cancel_below, holders, new_row, open_rows
 from cloudmanager.models import FlowRow, Status
 
 if TYPE_CHECKING:
@@ -27,14 +27,21 @@ class ChildState:
     """What has become of a child."""
 
     id: str
+    subject: str | None
     params: dict[str, Any]
     status: str
     error: str | None
+    result: Any = None
 
     @property
     def succeeded(self) -> bool:
         """Whether it ended well."""
         return self.status == Status.SUCCESS
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in (Status.SUCCESS, Status.FAILURE, Status.REVOKED)
 
 
 def start_children(
@@ -52,7 +59,7 @@ def start_children(
     """
     rows = {
         child.subject: new_row(
-            _child_id(parent.id, child.subject),
+            _child_id(parent.id, kind, child.subject),
             kind,
             child.subject,
             child.params,
@@ -72,21 +79,30 @@ def start_children(
     return {subject: held_by.get(subject, "a task that has just ended") for subject in refused}
 
 
+def cancel_children(database: Database, parent_id: str, ring: Callable[[Sequence[str]], None]) -> None:
+    """Ask all open flows below one to stop before their next safe point."""
+    with database.transaction() as session:
+        asked = cancel_below(session, parent_id)
+        after_commit(session, lambda: ring(asked))
+
+
 def count_open(session: Session, parent_id: str) -> int:
     """How many children have not ended."""
     query = select(func.count()).where(FlowRow.parent_id == parent_id, FlowRow.ended_at.is_(None))
     return session.scalar(query) or 0
 
 
-def states(session: Session, parent_id: str) -> list[ChildState]:
-    """All children, oldest first."""
+def states(session: Session, parent_id: str, kind: str | None = None) -> list[ChildState]:
+    """All children, or those of one kind, oldest first."""
     query = (
-        select(FlowRow.id, FlowRow.params, FlowRow.status, FlowRow.error)
+        select(FlowRow.id, FlowRow.subject, FlowRow.params, FlowRow.status, FlowRow.error, FlowRow.result)
         .where(FlowRow.parent_id == parent_id)
         .order_by(FlowRow.sequence)
     )
+    if kind is not None:
+        query = query.where(FlowRow.kind == kind)
     return [ChildState(*row) for row in session.execute(query)]
 
 
-def _child_id(parent_id: str, subject: str) -> str:
-    return str(uuid.uuid5(uuid.UUID(parent_id), subject))
+def _child_id(parent_id: str, kind: str, subject: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(parent_id), f"{kind} {subject}"))

@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from cloudmanager.batch import Batcher
-from cloudmanager.errors import CloudManagerError, DeviceUnreachable, Unavailable
+from cloudmanager.errors import CloudManagerError, CloudUnreachable, DeviceUnreachable, Unavailable
 from cloudmanager.flows import store
 from cloudmanager.flows.base import Done, Fail, Outcome, Wait
 from cloudmanager.flows.registry import FLOWS
@@ -22,6 +22,7 @@ from cloudmanager.flows.run import Run
 from cloudmanager.flows.state import after, after_error, can_cancel, cancelled, name_of
 from cloudmanager.flows.store import Save
 from cloudmanager.flows.story import history, tell
+from cloudmanager.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,12 @@ _HEAR_EVERY = 2.0
 _STEP_SHARE = 0.8
 """The part of a lease that one step may take: the rest is for saving it."""
 
+_CLOUD_PAUSE = 5.0
+"""The most seconds between two attempts while the cloud gives no answer."""
+
+_SILENT_SINCE = "cloud_silent_since"
+"""Where the memo keeps since when."""
+
 _SPARE_SHARE = 0.1
 """The part of a lease that may have run out when a step begins."""
 
@@ -56,6 +63,7 @@ class EngineOptions:
     hold: float = 5.0
     tries: int = 3
     retry_delay: float = 1.0
+    cloud_patience: float = 300.0
     capacity: int = 1000
 
     @classmethod
@@ -66,6 +74,7 @@ class EngineOptions:
             lease=options.lease,
             tries=options.max_attempts,
             retry_delay=options.retry_delay,
+            cloud_patience=config.hosts.cloud_patience,
             capacity=options.capacity,
         )
 
@@ -183,12 +192,23 @@ class Engine:
                 return unsaved
         seen = replace(state, memo=run.memo, result=run.result)
         now = self._ports.clock.now()
-        if isinstance(outcome, _Nothing):
-            options = self._options
-            new = after_error(seen, flow, outcome.why, now, tries=options.tries, delay=options.retry_delay)
-        else:
-            new = after(seen, flow, outcome, now)
+        new = (
+            self._after_nothing(seen, flow, outcome)
+            if isinstance(outcome, _Nothing)
+            else after(seen, flow, outcome, now)
+        )
         return await self._save(state, new, flow, run)
+
+    def _after_nothing(self, state: FlowState, flow: Flow, nothing: _Nothing) -> FlowState:
+        """The state after an attempt that may be made again."""
+        now, delay = self._ports.clock.now(), self._options.retry_delay
+        if nothing.since is None:
+            return after_error(state, flow, nothing.why, now, tries=self._options.tries, delay=delay)
+        silent = now - nothing.since
+        if silent > self._options.cloud_patience:
+            return after(state, flow, Fail(f"gave up after {silent:.0f} s: {nothing.why}"), now)
+        pause = min(_CLOUD_PAUSE, max(delay, silent / 4))
+        return replace(state, status=Status.RETRY, message=nothing.why, wake_at=now + pause, attempts=1)
 
     def _without_saving(self, state: FlowState, flow: Flow, outcome: Outcome | _Nothing) -> FlowState | None:
         """The next state when nothing has changed that a worker after us would miss; None: it must be saved.
@@ -219,10 +239,14 @@ class Engine:
 
     async def _attempt(self, run: Run, state: FlowState, flow: Flow) -> Outcome | _Nothing:
         """Run the step, bounded in time. What may pass is tried again; what cannot, fails."""
-        run.attempt = state.attempts
+        run.attempt, run.cancel_requested = state.attempts, state.cancel_requested
         try:
             async with asyncio.timeout(self._options.lease * _STEP_SHARE):
-                return await state.steps(flow)[state.step](run)
+                outcome = await state.steps(flow)[state.step](run)
+                run.memo.pop(_SILENT_SINCE, None)
+                return outcome
+        except CloudUnreachable as error:
+            return _Nothing(error.message, since=run.memo.setdefault(_SILENT_SINCE, run.now()))
         except (DeviceUnreachable, Unavailable) as error:
             return _Nothing(error.message)
         except TimeoutError:
@@ -262,9 +286,10 @@ class Engine:
 
 @dataclass(frozen=True)
 class _Nothing:
-    """An attempt that came to nothing and may be made again."""
+    """An attempt that came to nothing and may be made again; `since` when the cloud has given no answer."""
 
     why: str
+    since: float | None = None
 
 
 def _memory(run: Run) -> bytes:

@@ -6,7 +6,7 @@ import uuid
 from time import time as _now
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 
 from cloudmanager.db import insert_or_ignore
 from cloudmanager.errors import Busy, Conflict, NotFound
@@ -49,8 +49,8 @@ def start(
     return flow_id
 
 
-def cancel(session: Session, flow_id: str) -> None:
-    """Ask an open flow and its children to stop before their next safe point. Ring for them after the commit.
+def cancel(session: Session, flow_id: str) -> list[str]:
+    """Ask an open flow and all below it to stop before their next safe point. Answers for whom to ring.
 
     Raises `NotFound`, or `Conflict` when it has ended.
     """
@@ -59,11 +59,24 @@ def cancel(session: Session, flow_id: str) -> None:
         raise NotFound(f"no task {flow_id}")
     if row.ended_at is not None:
         raise Conflict(f"task {flow_id} has ended already ({row.status}): there is nothing to cancel")
-    session.execute(
+    return [*_ask_to_stop(session, [flow_id]), *cancel_below(session, flow_id)]
+
+
+def cancel_below(session: Session, flow_id: str) -> list[str]:
+    """Ask the open flows below one, however deep, to stop; answers their ids."""
+    below = select(FlowRow.id).where(FlowRow.parent_id == flow_id).cte(recursive=True)
+    below = below.union_all(select(FlowRow.id).where(FlowRow.parent_id == below.c.id))
+    return _ask_to_stop(session, session.scalars(select(below.c.id)).all())
+
+
+def _ask_to_stop(session: Session, ids: Sequence[str]) -> list[str]:
+    statement = (
         update(FlowRow)
-        .where(or_(FlowRow.id == flow_id, FlowRow.parent_id == flow_id), FlowRow.ended_at.is_(None))
+        .where(FlowRow.id.in_(ids), FlowRow.ended_at.is_(None), FlowRow.cancel_requested.is_(False))
         .values(cancel_requested=True, wake_at=_now())
+        .returning(FlowRow.id)
     )
+    return list(session.scalars(statement))
 
 
 def new_row(

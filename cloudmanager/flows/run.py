@@ -54,6 +54,8 @@ class Run:
         self.params = state.params
         self.attempt = state.attempts
         self.requested_by = state.requested_by
+        self.request_id = state.request_id
+        self.cancel_requested = state.cancel_requested
         self.memo: dict[str, Any] = state.memo
         self.result: Any = state.result
         self.ports = ports
@@ -103,6 +105,10 @@ class Run:
         """How many of the children have not ended."""
         return await self.read(lambda session: children_of.count_open(session, self.id))
 
-    async def children(self) -> Sequence[ChildState]:
-        """All children with what came of them."""
-        return await self.read(lambda session: children_of.states(session, self.id))
+    async def children(self, kind: str | None = None) -> Sequence[ChildState]:
+        """All children, or those of one kind, with what came of them."""
+        return await self.read(lambda session: children_of.states(session, self.id, kind))
+
+    async def cancel_children(self) -> None:
+        """Ask all flows below this one to stop before their next safe point."""
+        await asyncio.to_thread(children_of.cancel_children, self._database, self.id, self._ring)
