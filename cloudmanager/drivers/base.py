@@ -40,7 +40,10 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to reach one device. Times are in seconds; secrets are kept out of `repr`."""
+    """How to reach one device. Times are in seconds; secrets are kept out of `repr`.
+
+    A driver that takes more adds fields in a subclass, its `settings_type`: see `options`.
+    """
 
     host: str
     port: int
@@ -59,8 +62,11 @@ class Driver(ABC):
     default_port: ClassVar[int]
     coils_count: ClassVar[int]
     actions: ClassVar[frozenset[Action]]
+    settings_type: ClassVar[type[Settings]] = Settings
     names_outlets: ClassVar[bool] = False
     """Whether the device names its outlets: only it knows which there are."""
+    counts_outlets: ClassVar[bool] = False
+    """Whether only the device knows how many outlets it has; they are numbered from 1."""
     uses_ssh_key: ClassVar[bool] = False
     boots_from_network: ClassVar[bool] = False
     """Whether `set_next_boot_from_network` works."""
@@ -76,7 +82,7 @@ class Driver(ABC):
 
         Without any, of all that it has.
         """
-        outlets = outlets or self.valid_outlets()
+        outlets = outlets or (() if self.counts_outlets else self.valid_outlets())
         for outlet in outlets:
             self.check_outlet(outlet)
         async with self._one_at_a_time:

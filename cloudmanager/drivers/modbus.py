@@ -58,7 +58,12 @@ class ModbusSettings(Settings):
     """Adds the unit."""
 
     unit_id: int = field(
-        default=1, metadata={"help": "Modbus unit (the device's Net ID), 0 to 255; behind a gateway, whose."}
+        default=1,
+        metadata={
+            "help": "Modbus unit (the device's Net ID); behind a gateway, whose.",
+            "minimum": 0,
+            "maximum": 255,
+        },
     )
 
 
@@ -70,6 +75,7 @@ class ET7067(Driver):
     default_port: ClassVar[int] = 502
     coils_count: ClassVar[int] = 8
     actions: ClassVar[frozenset[Action]] = frozenset({Action.ON, Action.OFF})
+    settings_type: ClassVar[type[Settings]] = ModbusSettings
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import hmac
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cloudmanager.drivers.base import Settings
@@ -14,17 +14,38 @@ from cloudmanager.errors import DeviceRefused
 
 
 @dataclass(frozen=True, kw_only=True)
-class TlsSettings(Settings):
-    """Adds how the device's certificate is checked before any password is sent to it.
+class CertificateSettings(Settings):
+    """Adds which certificate of the device is accepted, before any password is sent to it."""
 
-    `verify` needs a certificate for `host` from the system's authorities or from `ca_file` (PEM); with
-    `fingerprint` (SHA-256, hexadecimal, colons allowed) exactly that certificate. `insecure` encrypts and
-    checks nothing, `off` does not encrypt.
-    """
+    ca_file: str = field(
+        default="",
+        metadata={
+            "help": "File of authorities in PEM, in place of those of the system.",
+            "pattern": r"/[^\u0000]*",
+            "form": "an absolute path",
+        },
+    )
+    fingerprint: str = field(
+        default="",
+        metadata={
+            "help": "SHA-256 of the one certificate that is accepted, in place of any authority.",
+            "pattern": "(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}",
+            "form": "64 hexadecimal digits, in pairs with or without colons",
+        },
+    )
 
-    tls: Literal["verify", "insecure", "off"] = "verify"
-    ca_file: str = ""
-    fingerprint: str = ""
+
+@dataclass(frozen=True, kw_only=True)
+class TlsSettings(CertificateSettings):
+    """Adds how much of TLS there is."""
+
+    tls: Literal["verify", "insecure", "off"] = field(
+        default="verify",
+        metadata={
+            "help": "`verify`: the certificate is valid for `host`, or has the `fingerprint`; `insecure`: "
+            "encrypted, but nothing is checked; `off`: not encrypted."
+        },
+    )
 
 
 def context_for(title: str, settings: TlsSettings) -> ssl.SSLContext | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, ClassVar, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
 from cloudmanager.drivers.http_client import Effect, HttpClient
-from cloudmanager.drivers.tls import TlsSettings, context_for
+from cloudmanager.drivers.tls import CertificateSettings, TlsSettings, context_for
 from cloudmanager.errors import DeviceError, DeviceRefused, Unsupported
 
 from . import wsman
@@ -36,14 +37,25 @@ _ASKED: Final = {Action.ON: PowerState.ON, Action.OFF: PowerState.OFF}
 _EFFECTS: Final = {Action.ON: Effect.STATE, Action.OFF: Effect.STATE}
 
 
+@dataclass(frozen=True, kw_only=True)
+class AmtSettings(CertificateSettings):
+    """Adds whether there is TLS, which the port may tell."""
+
+    tls: Literal["auto", "verify", "insecure", "off"] = field(
+        default="auto",
+        metadata={"help": "As with Redfish, or `auto`: port 16993 is `verify`, any other `off`, plain HTTP."},
+    )
+
+
 class IntelAMT(Driver):
-    """One machine. With plain settings, port 16993 is TLS and any other is HTTP; passwords are never sent."""
+    """One machine. Without further settings the port tells about TLS; passwords are never sent."""
 
     control_type: ClassVar[str] = "IntelAMT"
     protocol_type: ClassVar[str] = "intel_amt"
     default_port: ClassVar[int] = 16992
     coils_count: ClassVar[int] = 1
     actions: ClassVar[frozenset[Action]] = frozenset(Action)
+    settings_type: ClassVar[type[Settings]] = AmtSettings
     boots_from_network: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:
@@ -156,11 +168,19 @@ class IntelAMT(Driver):
 
     def _client(self) -> HttpClient:
         if self._http is None:
-            settings = self.settings
-            if not isinstance(settings, TlsSettings):
-                settings = TlsSettings(**vars(settings), tls="verify" if settings.port == TLS_PORT else "off")
+            settings = _with_tls(self.settings)
             self._http = HttpClient(str(self), settings, context_for(str(self), settings))
         return self._http
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.settings.timeout
+
+
+def _with_tls(settings: Settings) -> TlsSettings:
+    """The settings with what `auto` means at their port."""
+    if isinstance(settings, TlsSettings):
+        return settings
+    values = {"tls": "auto", **vars(settings)}
+    if values["tls"] == "auto":
+        values["tls"] = "verify" if settings.port == TLS_PORT else "off"
+    return TlsSettings(**values)

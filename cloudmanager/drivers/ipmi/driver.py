@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
@@ -40,9 +40,14 @@ _COMMANDS: Final[dict[Action, Command]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class IpmiSettings(Settings):
-    """Adds the cipher suite: `auto` proposes 3, which nearly every BMC has, then 17 to one that refuses 3."""
+    """Adds the cipher suite."""
 
-    cipher_suite: Literal["auto", "3", "17"] = "auto"
+    cipher_suite: Literal["auto", "3", "17"] = field(
+        default="auto",
+        metadata={
+            "help": "`auto` proposes suite 3, which nearly every BMC has, then 17 to one that refuses 3."
+        },
+    )
 
 
 class SupermicroRackDevice(Driver):
@@ -53,6 +58,7 @@ class SupermicroRackDevice(Driver):
     default_port: ClassVar[int] = 623
     coils_count: ClassVar[int] = 1
     actions: ClassVar[frozenset[Action]] = frozenset(Action)
+    settings_type: ClassVar[type[Settings]] = IpmiSettings
     boots_from_network: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:

@@ -35,6 +35,8 @@ class RedfishDevice(Driver):
     default_port: ClassVar[int] = 443
     coils_count: ClassVar[int] = 1
     actions: ClassVar[frozenset[Action]] = frozenset(Action)
+    settings_type: ClassVar[type[Settings]] = TlsSettings
+    counts_outlets: ClassVar[bool] = True
     boots_from_network: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:
@@ -43,19 +45,22 @@ class RedfishDevice(Driver):
         self._paths: list[str] = []
         self._known: dict[str, System] = {}
 
+    @classmethod
+    def may_have_outlet(cls, outlet: str) -> bool:
+        """A number from 1; how many there are is known when the service has been asked."""
+        digits = outlet.isascii() and outlet.isdecimal() and outlet[0] != "0"
+        return digits and int(outlet[:9]) <= MAX_SYSTEMS
+
     def check_outlet(self, outlet: str) -> None:
-        """Refuse what cannot be a port; how many there are is known when the service has been asked."""
-        count = len(self._paths) or MAX_SYSTEMS
-        if (
-            not outlet.isdecimal()
-            or not outlet.isascii()
-            or not 1 <= int(outlet[:9]) <= count
-            or outlet[0] == "0"
-        ):
+        """Refuse what cannot be a port, as far as that is known."""
+        if not self.may_have_outlet(outlet) or int(outlet) > (len(self._paths) or MAX_SYSTEMS):
             raise self._no_port(outlet)
 
     async def _read_states(self, outlets: Collection[str]) -> Mapping[str, PowerState]:
         deadline = self._deadline()
+        if not outlets:
+            await self._know_systems(deadline)
+            outlets = [str(number + 1) for number in range(len(self._paths))]
         return {outlet: (await self._read(outlet, deadline)).state for outlet in outlets}
 
     async def _apply(self, outlet: str, action: Action) -> None:
@@ -122,8 +127,7 @@ class RedfishDevice(Driver):
 
     async def _read(self, outlet: str, deadline: float) -> System:
         service = self._connected()
-        if not self._paths:
-            self._paths = await self._find_systems(service, deadline)
+        await self._know_systems(deadline)
         try:
             resource, etag = await service.get(self._path(outlet), deadline)
         except DeviceRefused:
@@ -141,6 +145,10 @@ class RedfishDevice(Driver):
         if not kinds:
             kinds = parse_action_info((await service.get(system.action_info, deadline))[0])
         return dataclasses.replace(system, kinds=kinds)
+
+    async def _know_systems(self, deadline: float) -> None:
+        if not self._paths:
+            self._paths = await self._find_systems(self._connected(), deadline)
 
     async def _find_systems(self, service: Service, deadline: float) -> list[str]:
         path = link(await service.root(deadline), "Systems")

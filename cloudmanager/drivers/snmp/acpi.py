@@ -25,20 +25,38 @@ takes the machine's power away after four seconds (ACPI 6.5 §4.8.3.1.1)."""
 
 @dataclass(frozen=True, kw_only=True)
 class AcpiSettings(Settings):
-    """Adds the lengths of presses, and where the board sees whether a machine runs."""
+    """Adds the lengths of presses, and where the board sees whether a machine runs.
+
+    A short press ends, and a long one lasts, safely beside the four seconds of ACPI 6.5 §4.8.3.1.1.
+    """
 
     short_press: float = field(
-        default=0.7, metadata={"help": "Seconds that a press lasts which starts a machine or shuts it down."}
+        default=0.7,
+        metadata={
+            "help": "Seconds that a press lasts which starts a machine or shuts it down.",
+            "minimum": 0.1,
+            "maximum": 3.5,
+        },
     )
     long_press: float = field(
-        default=5.0, metadata={"help": "Seconds that a press lasts which takes a machine's power away."}
+        default=5.0,
+        metadata={
+            "help": "Seconds that a press lasts which takes a machine's power away.",
+            "minimum": 4.1,
+            "maximum": 15.0,
+        },
     )
     sense: Literal["analog", "digital"] = field(
         default="analog",
         metadata={"help": "Where machine n is sensed: channel n of port P6, or line n of port P3."},
     )
     threshold: int = field(
-        default=512, metadata={"help": "Analog value, 0 to 1023, from which on a machine is taken to run."}
+        default=512,
+        metadata={
+            "help": "Analog value from which on a machine is taken to run.",
+            "minimum": 0,
+            "maximum": _LARGEST_ANALOG,
+        },
     )
 
 
@@ -52,6 +70,7 @@ class DaenetIP2_ACPI(DaenetBoard):  # noqa: N801 - the name of the type in the A
 
     control_type: ClassVar[str] = "DaenetIP2_ACPI"
     actions: ClassVar[frozenset[Action]] = frozenset({Action.ON, Action.OFF, Action.SOFT_OFF})
+    settings_type: ClassVar[type[Settings]] = AcpiSettings
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -27,6 +27,7 @@ class SshDevice(Driver):
     coils_count: ClassVar[int] = 0
     names_outlets: ClassVar[bool] = True
     actions: ClassVar[frozenset[Action]] = frozenset(Action)
+    settings_type: ClassVar[type[Settings]] = SshSettings
     uses_ssh_key: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:

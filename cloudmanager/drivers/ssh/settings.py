@@ -20,7 +20,9 @@ class SshSettings(Settings):
     known_hosts: str = field(
         default="",
         metadata={
-            "help": "File of known host keys, instead of `/etc/ssh/ssh_known_hosts` and `~/.ssh/known_hosts`."
+            "help": "File of known host keys, in place of those of the daemon's machine and user.",
+            "pattern": r"~?/[^\u0000]*",
+            "form": "an absolute path",
         },
     )
     virsh: str = field(
