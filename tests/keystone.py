@@ -56,6 +56,11 @@ class RunningKeystone:
     def requests(self):
         return self.service.requests
 
+    @property
+    def asked(self):
+        """How many requests there were, ever."""
+        return self.service.asked
+
     def user(self, name):
         return next(user for user in self.identity.users.values() if user.name == name)
 

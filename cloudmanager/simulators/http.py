@@ -1,132 +1,267 @@
-"""A small HTTP/1.1 server for simulated services, which can be slow or broken on demand."""
+"""HTTP/1.1 of simulated services: requests in, answers out, and services that are slow or broken on demand.
+
+h11 reads and writes the protocol (RFC 9112): connections that stay, chunked bodies, HEAD, malformed requests.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
+from collections import deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import h11
+
+from cloudmanager.simulators.listener import Connections, Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import ssl
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from cloudmanager.simulators.http_faults import HttpFaults
 
-MAX_BODY = 1 << 20
+LOG = logging.getLogger(__name__)
+MAX_BODY = 8 << 20  # bytes of a request; a larger one is answered with 413
+REMEMBERED = 1000  # the last requests, by method and path
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_CHUNK = 65536
+_FAREWELL = (
+    1.0  # seconds for which a body that nobody wants is still read, so that its client sees the answer
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked. Names of headers are in lower case."""
+    """What a client asked: the path decoded, names of headers in lower case.
+
+    A parameter that is given several times has its last value in `query`, all in `pairs`.
+    """
 
     method: str
     path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    pairs: Sequence[tuple[str, str]] = ()
 
     def json(self) -> Any:
         """The body as JSON; `ValueError` if it is none."""
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+
+    def values(self, name: str) -> list[str]:
+        """All values of one parameter of the query."""
+        return [value for key, value in self.pairs if key == name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, and JSON unless there is nothing to say."""
+    """A status and what is said: bytes as they are, None is nothing, all else is a JSON document.
 
-    status: int
+    A header with several values is sent once for each.
+    """
+
+    status: int = 200
     document: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """What is sent."""
+        if self.document is None:
+            return b""
+        return self.document if isinstance(self.document, bytes) else json.dumps(self.document).encode()
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """The headers, one pair for each value."""
+        for name, given in self.headers.items():
+            yield from ((name, value) for value in ([given] if isinstance(given, str) else given))
+
+
+@dataclass(slots=True)
+class Counters(Connections):
+    """What a server saw, with what it said."""
+
+    requests: int = 0
+    answers: int = 0
+
+
+class HttpListener:
+    """Connections that speak HTTP. `reply` sends what is said to a request; false ends the connection."""
+
+    def __init__(self, reply: Callable[[Request, Exchange], Awaitable[bool]]) -> None:
+        self.counters = Counters()
+        self.requests: deque[str] = deque(maxlen=REMEMBERED)
+        self._reply = reply
+        self._listener = Listener(self._serve, self.counters)
+
+    async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, and answer the real port; `OSError` if the wanted one is taken."""
+        return await self._listener.start(host, port, tls=tls)
+
+    async def stop(self) -> None:
+        """Listen no more and cut all connections."""
+        await self._listener.stop()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        exchange = Exchange(reader, writer, self.counters)
+        try:
+            while (request := await exchange.next()) is not None:
+                self.counters.requests += 1
+                self.requests.append(f"{request.method} {request.path}")
+                if not await self._reply(request, exchange):
+                    return
+        except h11.RemoteProtocolError as problem:
+            await exchange.refuse(problem.error_status_hint)
+
+
+class Exchange:
+    """One connection: requests one after another, each answered with `encode` and `send`."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counters: Counters
+    ) -> None:
+        self._counters = counters
+        self._method = b""
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.SERVER)
+
+    async def next(self) -> Request | None:
+        """The next request, None when there will be none; `h11.RemoteProtocolError` for what is not HTTP."""
+        if self._http.our_state is h11.DONE:
+            self._http.start_next_cycle()
+        elif self._http.our_state is h11.MUST_CLOSE:
+            return None
+        head = await self._event()
+        if not isinstance(head, h11.Request):
+            return None
+        self._method = head.method
+        body = bytearray()
+        while isinstance(part := await self._event(), h11.Data):
+            body += part.data
+            if len(body) > MAX_BODY:
+                raise h11.RemoteProtocolError("the body is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return _request(head, bytes(body))
+
+    def encode(self, answer: Answer) -> bytes:
+        """An answer as it goes over the wire."""
+        body = answer.body
+        lines = list(answer.lines())
+        given = {name.lower() for name, _ in lines}
+        if body and "content-type" not in given and not isinstance(answer.document, bytes):
+            lines.append(("Content-Type", "application/json"))
+        if answer.status != HTTPStatus.NO_CONTENT and "content-length" not in given:
+            lines.append(("Content-Length", str(len(body))))
+        event = h11.Response(status_code=answer.status, headers=lines, reason=_phrase(answer.status))
+        sent = [self._http.send(event)]
+        if body and self._method != b"HEAD" and answer.status not in _WITHOUT_BODY:
+            sent.append(self._http.send(h11.Data(data=body)))
+        sent.append(self._http.send(h11.EndOfMessage()))
+        return b"".join(part for part in sent if part)
+
+    async def send(self, data: bytes) -> None:
+        """Let an answer go to the client, or what became of it on the way."""
+        self._writer.write(data)
+        await self._writer.drain()
+        self._counters.answers += 1
+
+    async def fall_silent(self) -> bool:
+        """Say no more: take what comes until the client has enough; false, as the connection then ends."""
+        while await self._reader.read(_CHUNK):
+            pass
+        return False
+
+    async def refuse(self, status: int) -> None:
+        """Tell a client that it does not speak HTTP; then the connection ends."""
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self.send(self.encode(Answer(status, headers={"Connection": "close"})))
+            if self._writer.can_write_eof():
+                self._writer.write_eof()
+            async with asyncio.timeout(_FAREWELL):  # its end is a TimeoutError, which is an OSError
+                await self.fall_silent()
+
+    async def _event(self) -> Any:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
+                self._writer.write(self._http.send(go_on) or b"")
+            self._http.receive_data(await self._reader.read(_CHUNK))
+        return event
 
 
 class HttpServer:
-    """Serves `handle` on a real socket. `faults` is asked at each request."""
+    """A service: answers with `handle`. `faults` is asked at each request."""
 
     def __init__(self, handle: Callable[[Request], Answer], faults: Callable[[], HttpFaults]) -> None:
         self._handle = handle
         self._faults = faults
-        self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
-        self.requests: list[str] = []
+        self._listener = HttpListener(self._reply)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and answer the real port."""
-        self._server = await asyncio.start_server(self._serve, host, port)
-        return int(self._server.sockets[0].getsockname()[1])
+    async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, and answer the real port; `OSError` if the wanted one is taken."""
+        return await self._listener.start(host, port, tls=tls)
 
     async def stop(self) -> None:
-        """Listen no more and drop all connections."""
-        if self._server is not None:
-            self._server.close()
-            for task in self._serving:
-                task.cancel()
-            await asyncio.gather(*self._serving)
-            await self._server.wait_closed()
-            self._server = None
+        """Listen no more and cut all connections."""
+        await self._listener.stop()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            return
-        self._serving.add(task)
-        try:
-            while await self._serve_one(reader, writer):
-                pass
-        except (OSError, EOFError, ValueError, asyncio.CancelledError):
-            pass  # the client left, or does not speak HTTP, or we stop
-        finally:
-            self._serving.discard(task)
-            writer.close()
+    @property
+    def counters(self) -> Counters:
+        """How much it was asked."""
+        return self._listener.counters
 
-    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; false ends the connection."""
-        request = await _read(reader)
-        if request is None:
-            return False
-        self.requests.append(f"{request.method} {request.path}")
+    @property
+    def requests(self) -> deque[str]:
+        """What it was asked last: method and path of each request."""
+        return self._listener.requests
+
+    async def _reply(self, request: Request, exchange: Exchange) -> bool:
         faults = self._faults()
         await asyncio.sleep(faults.lag)
         if faults.down:
             return False
-        writer.write(_encoded(request, self._answer(request, faults)))
-        await writer.drain()
+        await exchange.send(exchange.encode(self._answer(request, faults)))
         return True
 
     def _answer(self, request: Request, faults: HttpFaults) -> Answer:
-        if faults.status is None:
+        if faults.status is not None:
+            return failure(faults.status, "this service has a fault")
+        try:
             return self._handle(request)
-        title = HTTPStatus(faults.status).phrase
-        error = {"code": faults.status, "title": title, "message": "this service has a fault"}
-        return Answer(faults.status, {"error": error})
+        except Exception:
+            LOG.exception("%s %s", request.method, request.path)
+            return failure(500, "the simulator stumbled; its log says where")
 
 
-async def _read(reader: asyncio.StreamReader) -> Request | None:
-    line = await reader.readline()
-    if not line.strip():
-        return None
-    method, target, _ = line.decode("latin-1").split()
+def failure(status: int, message: str) -> Answer:
+    """An error in the form of OpenStack's services."""
+    title = _phrase(status)
+    return Answer(status, {"error": {"code": status, "title": title, "message": message}})
+
+
+def _request(head: h11.Request, body: bytes) -> Request:
+    try:
+        url = urlsplit(head.target.decode("latin-1"))
+    except ValueError:
+        raise h11.RemoteProtocolError("the target is no URL") from None
+    pairs = parse_qsl(url.query, keep_blank_values=True)
     headers: dict[str, str] = {}
-    while (line := await reader.readline()).strip():
-        name, _, value = line.decode("latin-1").partition(":")
-        headers[name.strip().lower()] = value.strip()
-    length = int(headers.get("content-length", "0"))
-    if not 0 <= length <= MAX_BODY:
-        raise ValueError("too large")
-    url = urlsplit(target)
-    query = dict(parse_qsl(url.query, keep_blank_values=True))
-    return Request(method, url.path, query, headers, await reader.readexactly(length))
+    for raw_name, raw_value in head.headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    method = head.method.decode("latin-1")
+    return Request(method, unquote(url.path), dict(pairs), headers, body, pairs)
 
 
-def _encoded(request: Request, answer: Answer) -> bytes:
-    body = b"" if answer.document is None else json.dumps(answer.document).encode()
-    headers = {**answer.headers, "Content-Length": str(len(body))}
-    if body:
-        headers["Content-Type"] = "application/json"
-    if answer.status == HTTPStatus.NO_CONTENT:
-        del headers["Content-Length"]
-    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    return head if request.method == "HEAD" else head + body
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

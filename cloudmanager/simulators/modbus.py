@@ -6,18 +6,17 @@ Protocol V1.1b3"; registers after the manual of the ET-7000 family.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
 import struct
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from cloudmanager.simulators.listener import Connections, Listener, cut
 from cloudmanager.simulators.relays import RELAYS, RelayBoard
 from cloudmanager.simulators.world import Refused
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from cloudmanager.simulators.world import World
@@ -49,11 +48,9 @@ class _Exception(Exception):
 
 
 @dataclass(slots=True)
-class Counters:
-    """What the board saw; tests read it to know what really went over the wire."""
+class Counters(Connections):
+    """What the board saw, with what it said."""
 
-    connections: int = 0
-    connections_open: int = 0
     requests: int = 0
     answers: int = 0
     exceptions: int = 0
@@ -72,8 +69,7 @@ class Et7067:
         self._world = world
         self._device = world.device(device)
         self.relays = RelayBoard(world, device)
-        self._server: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
+        self._listener = Listener(self._serve, self.counters)
         self._functions: dict[int, Callable[[bytes], bytes]] = {
             0x01: self._read_coils,
             0x02: self._read_nothing,
@@ -87,37 +83,16 @@ class Et7067:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen, and answer the real port; `OSError` if the wanted one is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host, port)
-        real_port: int = self._server.sockets[0].getsockname()[1]
-        return real_port
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """Listen no more and cut all connections."""
-        if self._server is not None:
-            self._server.close()
-            for connection in tuple(self._connections):
-                connection.cut()
-            await self._server.wait_closed()
-            self._server = None
+        await self._listener.stop()
 
     def report(self) -> dict[str, Any]:
         """The counters in values that JSON can hold; functions by their code in hexadecimal."""
         functions = {f"{code:02x}": count for code, count in self.counters.functions.items()}
         return {**asdict(self.counters), "functions": functions}
-
-    def opened(self, connection: _Connection) -> None:
-        """Take a connection, or cut it at once if the board has that fault."""
-        self._connections.add(connection)
-        self.counters.connections += 1
-        self.counters.connections_open = len(self._connections)
-        if self._device.faults.refuse_connections:
-            connection.cut()
-
-    def closed(self, connection: _Connection) -> None:
-        """Forget a connection."""
-        self._connections.discard(connection)
-        self.counters.connections_open = len(self._connections)
 
     def receive(self, frame: bytes, transmit: Callable[[bytes], None]) -> None:
         """Let one request come over the wire of this device, and its answer go back."""
@@ -136,6 +111,25 @@ class Et7067:
             return None
         pdu = self._execute(frame[HEADER.size], frame[HEADER.size + 1 :])
         return HEADER.pack(transaction, protocol, len(pdu) + 1, unit) + pdu
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Cut what comes into frames; a client that sends none is cut off: no border can be found again."""
+        if self._device.faults.refuse_connections:
+            cut(writer)
+            return
+
+        def transmit(answer: bytes) -> None:
+            if not writer.is_closing():
+                writer.write(answer)
+
+        while True:
+            header = await reader.readexactly(HEADER.size)
+            _, protocol, length, _ = HEADER.unpack(header)
+            if protocol != 0 or not 2 <= length <= LARGEST_PDU + 1:  # noqa: PLR2004 - unit and function
+                cut(writer)
+                return
+            self.receive(header + await reader.readexactly(length - 1), transmit)
+            await writer.drain()
 
     @property
     def _net_id(self) -> int:
@@ -230,51 +224,6 @@ class Et7067:
             raise _Exception(ILLEGAL_ADDRESS if count > 1 else ILLEGAL_VALUE)
         self._write_register(struct.pack(">H", start) + data[5:])
         return data[:4]
-
-
-class _Connection(asyncio.Protocol):
-    """One client of a board."""
-
-    def __init__(self, board: Et7067) -> None:
-        self._board = board
-        self._transport: asyncio.Transport | None = None
-        self._buffer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Be told to the board."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._board.opened(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason does not matter
-        """Be forgotten by the board."""
-        self._transport = None
-        self._board.closed(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Cut what came into frames; a client that sends none is cut off, as no border can be found again."""
-        self._buffer += data
-        while len(self._buffer) >= HEADER.size:
-            _, protocol, length, _ = HEADER.unpack_from(self._buffer)
-            if protocol != 0 or not 2 <= length <= LARGEST_PDU + 1:  # noqa: PLR2004 - unit and function
-                self.cut()
-                return
-            end = HEADER.size - 1 + length
-            if len(self._buffer) < end:
-                return
-            frame, self._buffer = self._buffer[:end], self._buffer[end:]
-            self._board.receive(frame, self._transmit)
-
-    def cut(self) -> None:
-        """End the connection at once, without a word to the client."""
-        if self._transport is not None:
-            raw = self._transport.get_extra_info("socket")
-            with contextlib.suppress(OSError):
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._transport.abort()
-
-    def _transmit(self, answer: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(answer)
 
 
 def _illegal(_data: bytes) -> bytes:

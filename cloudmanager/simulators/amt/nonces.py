@@ -10,7 +10,7 @@ from urllib.request import parse_http_list, parse_keqv_list
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cloudmanager.simulators.web import Request
+    from cloudmanager.simulators.http import Request
 
 MOST_NONCES = 64
 

@@ -14,7 +14,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudmanager.simulators.amt.nonces import Nonces
-from cloudmanager.simulators.web import Answer, Request, WebServer
+from cloudmanager.simulators.http import Answer, Request
+from cloudmanager.simulators.web import WebServer
 from cloudmanager.simulators.world import Action, NotPossible, Refused
 
 if TYPE_CHECKING:

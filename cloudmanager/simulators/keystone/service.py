@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from cloudmanager.simulators.http import Answer, HttpServer, Request
+from cloudmanager.simulators.http import Answer, HttpServer, Request, failure
 from cloudmanager.simulators.http_faults import HttpFaults
 from cloudmanager.simulators.keystone import shapes
 from cloudmanager.simulators.keystone.identity import NotAuthenticated
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterable, Mapping
 
     from cloudmanager.simulators.keystone.identity import Identity
@@ -47,9 +47,14 @@ class Keystone:
         await self._server.stop()
 
     @property
-    def requests(self) -> list[str]:
-        """What it was asked: method and path of each request."""
+    def requests(self) -> deque[str]:
+        """What it was asked last: method and path of each request."""
         return self._server.requests
+
+    @property
+    def asked(self) -> int:
+        """How many requests there were."""
+        return self._server.counters.requests
 
     def answer(self, request: Request) -> Answer:
         """What Keystone says to a request."""
@@ -65,7 +70,7 @@ class Keystone:
             return self._show(request, path.removeprefix("/v3/").split("/"))
         except NotAuthenticated:
             challenge = {"WWW-Authenticate": f'Keystone uri="{self.url}/v3"'}
-            return Answer(401, _error(401, _WHO).document, challenge)
+            return Answer(401, failure(401, _WHO).document, challenge)
 
     # --- tokens ---------------------------------------------------------------------------------------------
 
@@ -75,11 +80,11 @@ class Keystone:
         caller = self._caller(request)
         subject_id = request.headers.get("x-subject-token")
         if not subject_id:
-            return _error(404, "No token in the request")
+            return failure(404, "No token in the request")
         allow_expired = request.query.get("allow_expired") in ("1", "true", "True")
         subject = self.identity.find(subject_id, allow_expired=allow_expired)
         if subject is None:
-            return _error(404, "Could not recognize Fernet token")
+            return failure(404, "Could not recognize Fernet token")
         if subject is not caller and not _VALIDATORS & set(self.identity.roles_of(caller)):
             return _forbidden("identity:validate_token")
         if request.method == "DELETE":
@@ -92,7 +97,7 @@ class Keystone:
             auth = request.json()["auth"]
             token = self._log_in(auth["identity"], auth.get("scope"))
         except (ValueError, LookupError, TypeError, AttributeError):
-            return _error(400, _MALFORMED)
+            return failure(400, _MALFORMED)
         return self._token_answer(201, token, request.query)
 
     def _log_in(self, asked: Any, scope: Any) -> Token:
@@ -138,7 +143,7 @@ class Keystone:
 
     def _show(self, request: Request, path: list[str]) -> Answer:
         if request.method != "GET":
-            return _error(405, "The method is not allowed for the requested URL.")
+            return failure(405, "The method is not allowed for the requested URL.")
         caller = self._caller(request)
         if path == ["auth", "catalog"]:
             links = {"self": f"{self.url}/v3/auth/catalog"}
@@ -151,7 +156,7 @@ class Keystone:
         kind, *rest = path
         rows = self._rows(kind)
         if rows is None or len(rest) > 1:
-            return _error(404, "The requested URL was not found on the server.")
+            return failure(404, "The requested URL was not found on the server.")
         if "admin" not in self.identity.roles_of(caller):
             return _forbidden(
                 f"identity:{'get' if rest else 'list'}_{kind.removesuffix('s') if rest else kind}"
@@ -186,7 +191,7 @@ class Keystone:
         for row in rows:
             if row["id"] == key:
                 return Answer(200, {noun: self._linked(kind, row)})
-        return _error(404, f"Could not find {noun}: {key}.")
+        return failure(404, f"Could not find {noun}: {key}.")
 
     def _linked(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
         return {**row, "links": {"self": f"{self.url}/v3/{kind}/{row['id']}"}}
@@ -203,9 +208,4 @@ def _text(value: Any) -> str:
 
 
 def _forbidden(rule: str) -> Answer:
-    return _error(403, f"You are not authorized to perform the requested action: {rule}.")
-
-
-def _error(status: int, message: str) -> Answer:
-    title = HTTPStatus(status).phrase
-    return Answer(status, {"error": {"code": status, "message": message, "title": title}})
+    return failure(403, f"You are not authorized to perform the requested action: {rule}.")

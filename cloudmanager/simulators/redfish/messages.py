@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.simulators.web import Answer
+from cloudmanager.simulators.http import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +32,7 @@ def document(
     content: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Answer:
     """A resource as JSON."""
-    common = {"Content-Type": "application/json", "OData-Version": "4.0", **(headers or {})}
-    return Answer(status, json.dumps(content).encode(), common)
+    return Answer(status, content, {"OData-Version": "4.0", **(headers or {})})
 
 
 def problem(status: int, message: tuple[str, str] | None = None) -> Answer:

@@ -15,6 +15,7 @@ from collections import Counter, deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cloudmanager.simulators.http import Answer, Request
 from cloudmanager.simulators.redfish.messages import (
     BAD_BODY,
     BAD_STATE,
@@ -24,7 +25,7 @@ from cloudmanager.simulators.redfish.messages import (
     problem,
 )
 from cloudmanager.simulators.redfish.sessions import SessionTable
-from cloudmanager.simulators.web import Answer, Request, WebServer
+from cloudmanager.simulators.web import WebServer
 from cloudmanager.simulators.world import Action, NotPossible, Refused
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ ACTIONS = {
     "PowerCycle": Action.CYCLE,
 }
 BUTTON = "PushPowerButton"
+REFUSALS = range(400, 600)  # statuses that HTTP has for them
 BOOT_TARGETS = ["None", "Pxe", "Hdd", "Cd", "BiosSetup"]
 
 
@@ -104,7 +106,7 @@ class RedfishService:
 
     def answer(self, request: Request) -> Answer:
         """Answer one request of a client."""
-        path = request.path.partition("?")[0].rstrip("/")
+        path = request.path.rstrip("/")
         if (request.method, path) not in OPEN and not self._may(request):
             return problem(401)
         if path in self._collections and request.method == "GET":
@@ -258,7 +260,7 @@ class RedfishService:
         try:
             self._world.switch(self._device.name, outlet, action)
         except Refused as refused:
-            return problem(refused.code)
+            return problem(refused.code if refused.code in REFUSALS else 500)
         except NotPossible:
             return problem(400, BAD_STATE)
         self.resets[kind] += 1
@@ -333,7 +335,7 @@ def _collection(path: str, members: list[str]) -> Answer:
 
 def _json(request: Request) -> dict[str, Any] | None:
     try:
-        found = json.loads(request.body)
-    except (ValueError, RecursionError):
+        found = request.json()
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None

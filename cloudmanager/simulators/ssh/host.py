@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
+from cloudmanager.simulators.listener import Connections, Listener, cut
 from cloudmanager.simulators.ssh.shell import Shell
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ _LOOK_AGAIN = 0.02  # seconds until a dead host is looked at again
 
 
 @dataclass(slots=True)
-class Counters:
+class Counters(Connections):
     """What the host saw."""
 
-    connections: int = 0
-    connections_open: int = 0
     log_ons: int = 0
     commands: int = 0
 
@@ -41,28 +40,18 @@ class SshHost:
         self.shell = Shell(world, device)
         self._world = world
         self._device = world.device(device)
-        self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._serve, self.counters)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen, and answer the real port; `OSError` if the wanted one is taken."""
         if HOST_KEY not in self._device.memory:
             key = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
             self._world.remember(self._device.name, HOST_KEY, key.decode())
-        self._server = await asyncio.start_server(self._accept, host, port)
-        real_port: int = self._server.sockets[0].getsockname()[1]
-        return real_port
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """Listen no more and cut all connections."""
-        if self._server is None:
-            return
-        self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        await self._listener.stop()
 
     def report(self) -> dict[str, Any]:
         """The counters in values that JSON can hold; virsh's commands by their name."""
@@ -74,25 +63,13 @@ class SshHost:
         key = asyncssh.import_private_key(self._device.memory[HOST_KEY])
         return key.export_public_key().decode().strip()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            return
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         faults = self._device.faults
-        self.counters.connections += 1
-        if faults.refuse_connections or len(self._serving) >= faults.session_limit:
-            writer.transport.abort()
+        if faults.refuse_connections or self.counters.connections_open > faults.session_limit:
+            cut(writer)
             return
-        self._serving.add(task)
-        self.counters.connections_open = len(self._serving)
-        try:
+        with contextlib.suppress(asyncssh.Error):  # it does not speak SSH
             await self._speak(reader, writer)
-        except (OSError, asyncssh.Error, asyncio.CancelledError):
-            pass  # the client left, or does not speak SSH, or we stop
-        finally:
-            self._serving.discard(task)
-            self.counters.connections_open = len(self._serving)
-            writer.transport.abort()
 
     async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Let asyncssh speak through a pair of sockets, whose other end is carried to the client."""
