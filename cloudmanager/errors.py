@@ -13,7 +13,8 @@ CloudManagerError
 ├── Misconfigured          the configuration is wrong; the message names the option
 ├── DeviceError            a power device did not do it
 │   ├── DeviceUnreachable  no answer in time: may be tried again; `maybe_applied` when the command was sent
-│   ├── DeviceRefused      it answered no (credentials, bad outlet, bad state): trying again is useless
+│   ├── DeviceRefused      it answered no (bad outlet, bad state): trying again is useless
+│   │   └── CredentialsRefused  it does not take the login and password; asking again may lock the account
 │   └── Unsupported        this kind of device cannot do that
 └── CloudError             OpenStack did not do it
     ├── CloudUnreachable   no answer that can be believed: may be tried again
@@ -109,7 +110,11 @@ class DeviceUnreachable(DeviceError):
 
 
 class DeviceRefused(DeviceError):
-    """The device answered no: bad credentials, bad outlet, not possible in its present state."""
+    """The device answered no: bad outlet, not possible in its present state."""
+
+
+class CredentialsRefused(DeviceRefused):
+    """The device does not take the login and password, so nothing was done. Some lock an account for that."""
 
 
 class Unsupported(DeviceError):

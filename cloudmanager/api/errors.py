@@ -38,6 +38,7 @@ STATUS: dict[type[errors.CloudManagerError], int] = {
     errors.DeviceError: 502,
     errors.DeviceUnreachable: 504,
     errors.DeviceRefused: 502,
+    errors.CredentialsRefused: 502,
     errors.Unsupported: 409,
     errors.CloudError: 502,
     errors.CloudUnreachable: 504,

@@ -70,6 +70,8 @@ class Driver(ABC):
     uses_ssh_key: ClassVar[bool] = False
     boots_from_network: ClassVar[bool] = False
     """Whether `set_next_boot_from_network` works."""
+    longest_password: ClassVar[int] = 0
+    """How many bytes a password given to `set_password` may have; 0: this device cannot set one."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -123,6 +125,25 @@ class Driver(ABC):
             await self._keep_interval()
             await self._set_next_boot_from_network(outlet)
 
+    async def log_in(self) -> None:
+        """Prove login and password by a session of its own, which ends at once; raises `CredentialsRefused`.
+
+        A session that is open proves nothing: it may be older than the password.
+        """
+        self._check_sets_passwords()
+        async with self._one_at_a_time:
+            await self._keep_interval()
+            await self._log_in()
+
+    async def set_password(self, password: str) -> None:
+        """Change the password of the account that we log in with. This driver goes on with the one it has."""
+        self._check_sets_passwords()
+        if len(password.encode()) > self.longest_password:
+            raise DeviceRefused(f"{self} takes passwords of up to {self.longest_password} bytes")
+        async with self._one_at_a_time:
+            await self._keep_interval()
+            await self._set_password(password)
+
     async def close(self) -> None:
         """End the session on the device, if any. Never raises: a device that is gone has no session."""
         async with self._one_at_a_time:
@@ -151,6 +172,16 @@ class Driver(ABC):
     async def _apply(self, outlet: str, action: Action) -> None: ...
 
     async def _set_next_boot_from_network(self, outlet: str) -> None:
+        raise NotImplementedError
+
+    def _check_sets_passwords(self) -> None:
+        if not self.longest_password:
+            raise Unsupported(f"{self} cannot change its password over the network")
+
+    async def _log_in(self) -> None:
+        raise NotImplementedError
+
+    async def _set_password(self, password: str) -> None:
         raise NotImplementedError
 
     @abstractmethod

@@ -12,10 +12,10 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
+from cloudmanager.errors import CredentialsRefused, DeviceError, DeviceRefused, DeviceUnreachable
 
 from . import packets
-from .commands import OPERATOR, RAISE_PRIVILEGE, Command, Repeat, Verdict, close_session, explain
+from .commands import OPERATOR, RAISE, Command, Repeat, Verdict, close_session, explain
 from .logon import LogOn, LogOnRefused, Why, close_packet
 from .packets import PAYLOAD_TYPE, BadPacket, Payload
 
@@ -79,6 +79,7 @@ class Bmc:
         self.account = account
         self.suites = suites
         self._wire = wire
+        self._raise = RAISE[account.privilege]
         self._suite = 0
         self._requests: deque[Request] = deque()
         self._on_closed: list[Callable[[], None]] = []
@@ -89,6 +90,7 @@ class Bmc:
         self._sendings = 0
         self._act_at = inf
         self._heard_at = -inf
+        self._silent = False
         self._obstacle = ""
         self._closing = False
 
@@ -107,6 +109,8 @@ class Bmc:
         """
         request = Request(command, deadline, on_result)
         self._requests.append(request)
+        if command.repeat is not Repeat.ALWAYS:
+            self._silent = False  # somebody wants more than to look: try hard
         if len(self._requests) == 1 and self._asked is None and self._log_on is None:
             self._proceed()
         else:
@@ -153,6 +157,7 @@ class Bmc:
     def receive_outside_session(self) -> None:
         """Something in the IPMI 1.5 format came from the BMC: the answer to our knock, if we knocked."""
         if self._log_on and self._log_on.opening and self._sendings == _KNOCK:
+            self._silent = False
             self._send_log_on(self._log_on, again=True)
 
     def wake(self, now: float) -> None:
@@ -203,7 +208,7 @@ class Bmc:
             # A command that acts must not meet a session that the BMC forgot: its silence would be ambiguous.
             request.command.repeat is not Repeat.ALWAYS and self._wire.now() - self._heard_at > FRESH
         ):
-            self._ask(session, RAISE_PRIVILEGE)
+            self._ask(session, self._raise)
         else:
             self._ask(session, request.command)
 
@@ -227,20 +232,31 @@ class Bmc:
     def _begin_log_on(self) -> None:
         console_id = self._wire.new_session_id(self)
         self._log_on = LogOn(self.account, self.suites[self._suite], self.suites, console_id)
-        self._send_log_on(self._log_on, again=False)
+        if self._silent:
+            self._knock()
+        else:
+            self._send_log_on(self._log_on, again=False)
 
     def _send_log_on(self, log_on: LogOn, *, again: bool) -> None:
         self._sendings = self._sendings + 1 if again else 1
         self._wire.send(self, log_on.packet)
         self._wait(_WAITS)
 
+    def _knock(self) -> None:
+        """Ask whether anybody is there; see `receive_outside_session`.
+
+        Some BMCs, pyghmi's among them, forget an old session of our address only on seeing this.
+        """
+        self._sendings = _KNOCK
+        self._wire.send(self, packets.encode_auth_capabilities_request(OPERATOR))
+        self._wait(_WAITS)
+
     def _repeat_log_on(self, log_on: LogOn) -> None:
         log_on.doubtful = True
-        if log_on.opening and self._sendings == _KNOCK - 1:
-            # Some BMCs, pyghmi's among them, forget an old session of our address only on seeing this.
-            self._sendings = _KNOCK
-            self._wire.send(self, packets.encode_auth_capabilities_request(OPERATOR))
-            self._wait(_WAITS)
+        if self._silent:
+            self._wait(_WAITS)  # one knock a look is enough for a BMC that was silent all through the last
+        elif log_on.opening and self._sendings == _KNOCK - 1:
+            self._knock()
         elif log_on.opening:
             self._send_log_on(log_on, again=True)
         else:
@@ -274,7 +290,8 @@ class Bmc:
             self._pause(refusal.words)
         else:
             self._suite = 0
-            self._fail_all(DeviceRefused(f"{self.title} {refusal.words}"))
+            error = CredentialsRefused if refusal.why is Why.CREDENTIALS else DeviceRefused
+            self._fail_all(error(f"{self.title} {refusal.words}"))
             self._proceed()
 
     # Commands in the session.
@@ -313,9 +330,9 @@ class Bmc:
             self._proceed()
         elif code:
             self._judge(command, code)
-        elif command is RAISE_PRIVILEGE:
+        elif command is self._raise:
             if self._session:
-                self._session.privilege = OPERATOR
+                self._session.privilege = self.account.privilege
             self._proceed()
         else:
             self._finish(data)
@@ -324,8 +341,8 @@ class Bmc:
         verdict, words = explain(command, code)
         reads = command.repeat is Repeat.ALWAYS
         request = self._requests[0]
-        if verdict is Verdict.NEEDS_PRIVILEGE and request.privilege < OPERATOR:
-            request.privilege = OPERATOR
+        if verdict is Verdict.NEEDS_PRIVILEGE and request.privilege < self.account.privilege:
+            request.privilege = self.account.privilege
             self._proceed()
         elif verdict in {Verdict.NOT_NOW, Verdict.NOBODY_KNOWS} and reads:
             self._pause(f"answered {command.title} with: {words}")
@@ -333,7 +350,7 @@ class Bmc:
             text = f"{self.title} answered {command.title} with: {words}"
             self._finish(DeviceUnreachable(text, maybe_applied=verdict is Verdict.NOBODY_KNOWS))
         else:
-            if command is RAISE_PRIVILEGE:
+            if command is self._raise:
                 self._on_closed.append(_nobody)
             self._finish(DeviceRefused(f"{self.title} refused {command.title}: {words}"))
 
@@ -371,6 +388,7 @@ class Bmc:
 
     def _give_up_first(self) -> None:
         self._obstacle = ""
+        self._silent = bool(self._log_on and self._log_on.opening and not self._requests)
         if self._log_on or self._asked:
             self._abandon()
         self._proceed()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 USER: Final = 2
 OPERATOR: Final = 3
+ADMINISTRATOR: Final = 4
 
 _CHASSIS: Final = 0x00
 _APPLICATION: Final = 0x06
@@ -24,12 +25,15 @@ class Repeat(enum.Enum):
 
 @dataclass(frozen=True)
 class Command:
-    """A request: network function, number, data; the privilege level (§6.8, appendix G) it needs."""
+    """A request: network function, number, data, which may be secret; the privilege level that it needs.
+
+    The levels are those of §6.8 and appendix G.
+    """
 
     title: str
     netfn: int
     number: int
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
     privilege: int = USER
     repeat: Repeat = Repeat.ALWAYS
 
@@ -61,10 +65,43 @@ BOOT_FROM_NETWORK_ONCE: Final = Command(
 )
 """§28.12, parameter 5 (boot flags): valid, for the next boot only, the machine's own firmware type, PXE."""
 
-RAISE_PRIVILEGE: Final = Command(
-    "Set Session Privilege Level", _APPLICATION, 0x3B, bytes((OPERATOR,)), USER, Repeat.ALWAYS
+
+def _set_privilege(level: int) -> Command:
+    return Command("Set Session Privilege Level", _APPLICATION, 0x3B, bytes((level,)))
+
+
+RAISE_PRIVILEGE: Final = _set_privilege(OPERATOR)
+RAISE: Final = {OPERATOR: RAISE_PRIVILEGE, ADMINISTRATOR: _set_privilege(ADMINISTRATOR)}
+"""§22.18, by the level that the session was opened for."""
+
+_THIS_CHANNEL: Final = 0x0E
+SHORT_PASSWORD: Final = 16
+_LONG_PASSWORD: Final = 20
+_IS_LONG: Final = 0x80
+_SET_PASSWORD: Final = 0x02
+
+USER_ACCESS: Final = Command(
+    "Get User Access", _APPLICATION, 0x44, bytes((_THIS_CHANNEL, 1)), OPERATOR, Repeat.ALWAYS
 )
-"""§22.18."""
+"""§22.27, of the first user: it also tells how many numbers of users there are."""
+
+
+def user_name(number: int) -> Command:
+    """§22.29."""
+    return Command("Get User Name", _APPLICATION, 0x46, bytes((number,)), OPERATOR)
+
+
+def set_password(number: int, password: bytes) -> Command:
+    """§22.30. A password of up to 16 bytes is set as such: IPMI 1.5 clients cannot use the longer form."""
+    is_long = len(password) > SHORT_PASSWORD
+    padded = password.ljust(_LONG_PASSWORD if is_long else SHORT_PASSWORD, b"\0")
+    data = bytes((number | _IS_LONG * is_long, _SET_PASSWORD)) + padded
+    return Command("Set User Password", _APPLICATION, 0x47, data, ADMINISTRATOR, Repeat.IN_SESSION)
+
+
+def count_of_users(user_access: bytes) -> int:
+    """The highest number that a user can have, in the answer to Get User Access."""
+    return user_access[0] & 0x3F if user_access else 0
 
 
 def close_session(bmc_id: bytes) -> Command:

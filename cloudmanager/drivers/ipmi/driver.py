@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import functools
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
-from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
+from cloudmanager.errors import CredentialsRefused, DeviceError, DeviceRefused, DeviceUnreachable
 
 from . import commands
 from .ciphers import SUITE_3, SUITE_17, Suite
@@ -16,13 +17,15 @@ from .logon import MAX_NAME, MAX_PASSWORD, Account
 from .transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from cloudmanager.drivers.base import OnRead
 
     from .bmc import Bmc
     from .commands import Command
     from .wire import Address
+
+    Ask = Callable[[Command], Awaitable[bytes]]
 
 _SUITES: Final[dict[str, tuple[Suite, ...]]] = {
     "auto": (SUITE_3, SUITE_17),
@@ -38,11 +41,11 @@ _COMMANDS: Final[dict[Action, Command]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class IpmiSettings(Settings):
     """Adds the cipher suite."""
 
-    cipher_suite: Literal["auto", "3", "17"] = field(
+    cipher_suite: Literal["auto", "3", "17"] = dataclasses.field(
         default="auto",
         metadata={
             "help": "`auto` proposes suite 3, which nearly every BMC has, then 17 to one that refuses 3."
@@ -60,6 +63,7 @@ class SupermicroRackDevice(Driver):
     actions: ClassVar[frozenset[Action]] = frozenset(Action)
     settings_type: ClassVar[type[Settings]] = IpmiSettings
     boots_from_network: ClassVar[bool] = True
+    longest_password: ClassVar[int] = MAX_PASSWORD
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -108,13 +112,60 @@ class SupermicroRackDevice(Driver):
     async def _set_next_boot_from_network(self, outlet: str) -> None:  # noqa: ARG002 - there is one outlet
         await self._ask(commands.BOOT_FROM_NETWORK_ONCE, self._deadline())
 
+    async def _log_in(self) -> None:
+        await self._log_in_with(self._account())
+
+    async def _log_in_with(self, account: Account) -> None:
+        async with self._apart(account, commands.OPERATOR) as ask:
+            await ask(commands.DEVICE_ID)
+
+    async def _set_password(self, password: str) -> None:
+        account = self._account()
+        async with self._apart(account, commands.ADMINISTRATOR) as ask:
+            number = await self._own_number(ask)
+            new = dataclasses.replace(account, password=password.encode())
+            await ask(commands.set_password(number, new.password))
+            if len(new.password) > commands.SHORT_PASSWORD:
+                try:
+                    await self._log_in_with(new)
+                except CredentialsRefused:
+                    # OpenIPMI takes the long form and keeps its beginning: only this session can get us out.
+                    await ask(commands.set_password(number, account.password))
+                    limit = f"{self} keeps only {commands.SHORT_PASSWORD} bytes of a password"
+                    raise DeviceRefused(f"{limit}; the old one was put back, set a shorter one") from None
+
+    async def _own_number(self, ask: Ask) -> int:
+        """Which user we are. The nameless one is number 1; some refuse to name those that are not in use."""
+        name = self.settings.login.encode()
+        if not name:
+            return 1
+        for number in range(1, commands.count_of_users(await ask(commands.USER_ACCESS)) + 1):
+            try:
+                told = await ask(commands.user_name(number))
+            except CredentialsRefused:
+                raise
+            except DeviceRefused:
+                continue
+            if told.rstrip(b"\0") == name:
+                return number
+        raise DeviceRefused(f"{self} does not tell which of its users is {self.settings.login!r}")
+
+    @contextlib.asynccontextmanager
+    async def _apart(self, account: Account, privilege: int) -> AsyncIterator[Ask]:
+        """A session that is shared with nobody, for as long as it is used; each command has its own time."""
+        address = await self._resolve(self._deadline())
+        transport = self._transport_of_loop()
+        bmc = transport.acquire(str(self), address, account.apart(privilege), self._suites())
+        try:
+            yield lambda command: self._ask_at(bmc, command, self._deadline())
+        finally:
+            await _released(transport, bmc)
+
     async def _close(self) -> None:
         transport, bmc = self._transport, self._bmc
         self._transport = self._bmc = None
         if transport and bmc:
-            released = asyncio.Event()
-            transport.release(bmc, released.set)
-            await released.wait()
+            await _released(transport, bmc)
 
     async def _power_state(self, deadline: float) -> PowerState:
         return self._state_in(await self._ask(commands.CHASSIS_STATUS, deadline))
@@ -126,7 +177,9 @@ class SupermicroRackDevice(Driver):
         return PowerState.ON if on else PowerState.OFF
 
     async def _ask(self, command: Command, deadline: float) -> bytes:
-        bmc = await self._reach(deadline)
+        return await self._ask_at(self._bmc_at(await self._resolve(deadline)), command, deadline)
+
+    async def _ask_at(self, bmc: Bmc, command: Command, deadline: float) -> bytes:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         request = bmc.request(command, deadline, functools.partial(_settle, answer))
         try:
@@ -137,17 +190,16 @@ class SupermicroRackDevice(Driver):
         finally:
             bmc.cancel(request)
 
-    async def _reach(self, deadline: float) -> Bmc:
-        """The BMC at the address that the host has now."""
+    async def _resolve(self, deadline: float) -> Address:
+        """The address that the host has now."""
         transport = self._transport_of_loop()
         try:
             async with asyncio.timeout_at(deadline):
-                address = await transport.resolve(self.settings.host, self.settings.port)
+                return await transport.resolve(self.settings.host, self.settings.port)
         except TimeoutError:
             raise DeviceUnreachable(
                 f"the host name {self.settings.host!r} was not resolved in time"
             ) from None
-        return self._bmc_at(address)
 
     def _bmc_at(self, address: Address) -> Bmc:
         transport = self._transport_of_loop()
@@ -185,6 +237,13 @@ def _settle(future: asyncio.Future[bytes], result: bytes | DeviceError) -> None:
         future.set_exception(result)
     else:
         future.set_result(result)
+
+
+async def _released(transport: Transport, bmc: Bmc) -> None:
+    """Give up a BMC, and wait until it is logged out if nobody else uses it."""
+    released = asyncio.Event()
+    transport.release(bmc, released.set)
+    await released.wait()
 
 
 def _nothing() -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import enum
 import hmac
+import itertools
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from . import packets
 from .ciphers import SUITES, KeyExchange, SessionKeys, Suite
+from .commands import ADMINISTRATOR, OPERATOR
 from .packets import BadPacket, Payload
 from .session import Session
 
-OPERATOR: Final = 3
-"""The privilege level that we ask for (§6.8): enough for chassis control and boot options, and no more."""
+_LEVELS: Final = {OPERATOR: "Operator", ADMINISTRATOR: "Administrator"}
 
 MAX_NAME: Final = 16
 MAX_PASSWORD: Final = 20
@@ -30,6 +31,7 @@ class Why(enum.Enum):
     AGAIN = enum.auto()  # the BMC lost track of this attempt: begin anew
     LATER = enum.auto()  # no free session now
     OTHER_SUITE = enum.auto()
+    CREDENTIALS = enum.auto()
     REFUSED = enum.auto()
 
 
@@ -43,17 +45,19 @@ STATUS: Final[dict[int, tuple[Why, str]]] = {
     0x07: (Why.OTHER_SUITE, "has no matching integrity payload"),
     0x08: (Why.AGAIN, "says that the session is not active"),
     0x09: (Why.REFUSED, "refused the role"),
-    0x0A: (Why.REFUSED, "refused the privilege level; the account needs Operator"),
+    0x0A: (Why.REFUSED, "refused the privilege level; the account needs {level}"),
     0x0B: (Why.LATER, "has no free session at this privilege level"),
     0x0C: (Why.REFUSED, "refused the length of the login name"),
-    0x0D: (Why.REFUSED, "refused the credentials: unknown login, or its privilege is below Operator"),
+    0x0D: (Why.CREDENTIALS, "refused the credentials: unknown login, or its privilege is below {level}"),
     0x0E: (Why.REFUSED, "refused the GUID"),
-    0x0F: (Why.REFUSED, "refused the credentials: wrong password"),
+    0x0F: (Why.CREDENTIALS, "refused the credentials: wrong password"),
     0x10: (Why.OTHER_SUITE, "does not have the confidentiality algorithm"),
     0x11: (Why.OTHER_SUITE, "has no cipher suite with these algorithms"),
     0x12: (Why.OTHER_SUITE, "refused a parameter of the log-on"),
 }
 """RMCP+ and RAKP status codes (table 13-15): what to do, and words that follow the name of the device."""
+
+_numbers = itertools.count(1)
 
 
 class LogOnRefused(Exception):
@@ -67,10 +71,19 @@ class LogOnRefused(Exception):
 
 @dataclass(frozen=True)
 class Account:
-    """Who logs on: octets as they go into the packets."""
+    """Who logs on: octets as they go into the packets, and for which privilege level (§6.8).
+
+    Operator is enough for chassis control and boot options, and no more.
+    """
 
     name: bytes
     password: bytes = field(repr=False)
+    privilege: int = OPERATOR
+    number: int = 0
+
+    def apart(self, privilege: int) -> Account:
+        """The same, but equal to no other: it shares no session."""
+        return replace(self, privilege=privilege, number=next(_numbers))
 
 
 class LogOn:
@@ -83,7 +96,7 @@ class LogOn:
         self._expects = Payload.OPEN_ANSWER
         self._bmc_id = b""
         self._random = secrets.token_bytes(_RANDOM_SIZE)
-        self._role = _NAME_ONLY_LOOKUP | OPERATOR
+        self._role = _NAME_ONLY_LOOKUP | account.privilege
         self._suite = suite
         self._exchange: KeyExchange | None = None
         self._sik = b""
@@ -92,7 +105,7 @@ class LogOn:
         self.doubtful = False
         """Whether a packet was repeated. Some BMCs draw new numbers then, while we hold the old ones: what
         looks like a wrong password may be none."""
-        self.packet = packets.encode_open_request(self._tag, OPERATOR, console_id, suite.algorithms)
+        self.packet = packets.encode_open_request(self._tag, account.privilege, console_id, suite.algorithms)
 
     @property
     def opening(self) -> bool:
@@ -170,7 +183,7 @@ class LogOn:
         why, words = STATUS.get(status, (Why.REFUSED, f"refused the log-on with status 0x{status:02X}"))
         if status == _BAD_INTEGRITY and self.doubtful:
             why = Why.AGAIN
-        return LogOnRefused(why, words)
+        return LogOnRefused(why, words.format(level=_LEVELS[self._account.privilege]))
 
 
 def close_packet(session: Session) -> bytes:

@@ -33,6 +33,8 @@ class Peer(Protocol):
     says_first: str = "hello"
     """What a fresh driver sends first when it is to act: a "hello", a "look" at the state, or the "command"."""
     missed_log_outs: bool = False
+    password_bytes: int = 20
+    """How many bytes of a password it keeps."""
     timeout: float = TIMEOUT
     """Seconds that it has for an answer on a busy machine."""
 
@@ -234,6 +236,12 @@ class PowerDriverContract:
         else:
             with pytest.raises(Unsupported):
                 await driver.set_next_boot_from_network(peer.outlet)
+
+    async def test_a_password_that_cannot_be_changed(self, driver):
+        if not driver.longest_password:
+            for verb in (driver.set_password("another"), driver.log_in()):
+                with pytest.raises(Unsupported, match=str(driver)):
+                    await verb
 
     # Errors.
 

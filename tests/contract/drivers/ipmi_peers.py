@@ -27,6 +27,8 @@ class IpmiPeer(Peer):
 
 
 class IpmiSimPeer(IpmiPeer):
+    password_bytes = 16
+
     def __init__(self, stack):
         self.sim = stack.enter_context(IpmiSim(program=program("ipmi_sim")))
         self.bmc = self.sim.bmcs[0]
@@ -53,10 +55,10 @@ class IpmiSimPeer(IpmiPeer):
     def restart(self):
         self.sim.restart(0)
 
-    def ask_ipmitool(self, *words):
+    def ask_ipmitool(self, *words, password=None):
         """What a client of other people says of it."""
         command = [self.ipmitool, "-I", "lanplus", "-C", "3", "-H", self.bmc.host, "-p", str(self.bmc.port)]
-        command += ["-U", self.bmc.login, "-P", self.bmc.password, *words]
+        command += ["-U", self.bmc.login, "-P", password or self.bmc.password, *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
 
 

@@ -12,7 +12,7 @@ from cloudmanager.drivers.ipmi import bmc as bmc_module
 from cloudmanager.drivers.ipmi import commands, logon, packets
 from cloudmanager.drivers.ipmi.ciphers import SUITE_3, SUITE_17
 from cloudmanager.drivers.ipmi.commands import CHASSIS_STATUS, DEVICE_ID, HARD_RESET, POWER_OFF, POWER_ON
-from cloudmanager.errors import DeviceRefused, DeviceUnreachable
+from cloudmanager.errors import CredentialsRefused, DeviceRefused, DeviceUnreachable
 from cloudmanager.simulators import ipmi as simulated
 from tests.unit.drivers.line import TITLE, Line, arrives, cut, doubled, flipped, lost
 
@@ -280,6 +280,29 @@ class TestSilence:
         assert isinstance(results[0][1], DeviceUnreachable)
         assert is_on(results[1][1]) is True
 
+    def test_one_that_was_silent_hears_one_knock_a_look(self, line):
+        healthy, line.answer = line.answer, lambda packet: None
+        line.ask(CHASSIS_STATUS)
+        for _ in range(3):
+            sent = len(line.sent)
+            line.ask(CHASSIS_STATUS)
+            assert len(line.sent) == sent + 1
+        line.answer = healthy
+        assert is_on(line.ask(CHASSIS_STATUS)) is True
+        assert line.sessions == 1
+
+    def test_who_wants_to_act_tries_hard_with_one_that_was_silent(self, line):
+        healthy, line.answer = line.answer, lambda packet: None
+        line.ask(CHASSIS_STATUS)
+        sent = len(line.sent)
+        line.ask(POWER_ON)
+        assert len(line.sent) >= sent + 4
+        line.ask(CHASSIS_STATUS)
+        line.answer = healthy
+        sent = len(line.sent)
+        line.fate = lambda n, packet: [packet] if len(line.sent) > sent + 1 else []
+        assert line.ask(POWER_ON) == b""
+
     def test_silence_during_the_log_on_is_named(self, line):
         line.fate = lambda n, packet: [packet] if n < 3 else []
         assert "login" in line.ask(CHASSIS_STATUS).message
@@ -416,8 +439,9 @@ class TestRefusals:
         result = line.ask(CHASSIS_STATUS)
         why, words = logon.STATUS[status]
         again = why in (logon.Why.AGAIN, logon.Why.LATER)
-        assert type(result) is (DeviceUnreachable if again else DeviceRefused)
-        assert result.message == f"{TITLE} {words}"
+        refused = CredentialsRefused if why is logon.Why.CREDENTIALS else DeviceRefused
+        assert type(result) is (DeviceUnreachable if again else refused)
+        assert result.message == f"{TITLE} {words.format(level='Operator')}"
         assert line.at_rest
 
     def test_the_codes_are_those_of_the_standard(self):
@@ -624,7 +648,7 @@ class TestLogOn:
                 attempt.receive(0x11, bytes(wrong))
         assert attempt.receive(0x11, right) is None
 
-    @pytest.mark.parametrize(("repeated", "why"), [(False, logon.Why.REFUSED), (True, logon.Why.AGAIN)])
+    @pytest.mark.parametrize(("repeated", "why"), [(False, logon.Why.CREDENTIALS), (True, logon.Why.AGAIN)])
     def test_a_repeated_answer_makes_a_wrong_password_doubtful(self, answers, repeated, why):
         attempt, answer = answers
         opened = answer(attempt.packet)
