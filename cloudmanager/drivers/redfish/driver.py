@@ -12,18 +12,19 @@ from cloudmanager.drivers.http_client import Effect
 from cloudmanager.drivers.tls import TlsSettings, context_for
 from cloudmanager.errors import DeviceError, DeviceRefused, Unsupported
 
+from .accounts import own_account
 from .problems import failed_task
 from .service import LOG_OFF_TIME, Service
 from .systems import MAX_SYSTEMS, effect_of, link, member_paths, parse_action_info, parse_system
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from .systems import System
 
 _OK: Final = range(200, 300)
 _GONE: Final = 404
-_CHANGED: Final = 412
+_FORBIDDEN: Final = 403
 _ASKED: Final = {Action.ON: PowerState.ON, Action.OFF: PowerState.OFF}
 
 
@@ -38,6 +39,7 @@ class RedfishDevice(Driver):
     settings_type: ClassVar[type[Settings]] = TlsSettings
     counts_outlets: ClassVar[bool] = True
     boots_from_network: ClassVar[bool] = True
+    longest_password: ClassVar[int] = 1024
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -89,23 +91,38 @@ class RedfishDevice(Driver):
         if system.boot_targets and "Pxe" not in system.boot_targets:
             raise Unsupported(f"{self} cannot start from the network; it offers {system.boot_targets}")
         content = {"Boot": {"BootSourceOverrideTarget": "Pxe", "BootSourceOverrideEnabled": "Once"}}
-        # Some give a weak ETag and take the strong form of it only.
-        tags = dict.fromkeys([system.etag, system.etag.removeprefix("W/")])
-        for tag in tags:
-            headers = {"If-Match": tag} if tag else {}
-            answer = await self._connected().ask(
-                "PATCH", self._path(outlet), deadline, effect=Effect.STATE, content=content, headers=headers
-            )
-            if answer.status != _CHANGED:
-                break
+        answer = await self._connected().patch(
+            self._path(outlet), system.etag, content, deadline, effect=Effect.STATE
+        )
         if answer.status not in _OK:
             raise self._connected().problem(answer, acts=True)
+
+    async def _log_in(self) -> None:
+        async with self._apart() as service:
+            await service.prove_credentials(self._deadline())
+
+    async def _set_password(self, password: str) -> None:
+        async with self._apart() as service:
+            account = await own_account(service, str(self), self.settings.login, self._deadline())
+            if why := account.why_not(password):
+                raise DeviceRefused(f"{self} {why}")
+            # Sent once: when it was obeyed, our session may be over, and the old password wrong.
+            answer = await service.patch(
+                account.path, account.etag, {"Password": password}, self._deadline(), effect=Effect.ONCE
+            )
+            if answer.status == _FORBIDDEN:
+                words = "does not let the account change its password: give it the privilege ConfigureSelf"
+                raise DeviceRefused(f"{self} {words}")
+            if answer.status not in _OK:
+                raise service.problem(answer, acts=True, secret=password)
+            if failure := failed_task(str(self), answer):
+                raise failure
 
     async def _close(self) -> None:
         service, self._service = self._service, None
         self._forget()
         if service is not None:
-            await service.close(asyncio.get_running_loop().time() + LOG_OFF_TIME)
+            await _log_off(service)
 
     async def _reset(self, outlet: str, target: str, kind: str, deadline: float) -> None:
         """Send `ComputerSystem.Reset`; 202 with a task is accepted, the state tells what comes of it."""
@@ -173,10 +190,26 @@ class RedfishDevice(Driver):
 
     def _connected(self) -> Service:
         if self._service is None:
-            settings = self.settings if isinstance(self.settings, TlsSettings) else None
-            settings = settings or TlsSettings(**vars(self.settings))
-            self._service = Service(str(self), settings, context_for(str(self), settings))
+            self._service = self._new_service()
         return self._service
+
+    @contextlib.asynccontextmanager
+    async def _apart(self) -> AsyncIterator[Service]:
+        """The service in a session of its own."""
+        service = self._new_service()
+        try:
+            yield service
+        finally:
+            await _log_off(service)
+
+    def _new_service(self) -> Service:
+        settings = self.settings if isinstance(self.settings, TlsSettings) else None
+        settings = settings or TlsSettings(**vars(self.settings))
+        return Service(str(self), settings, context_for(str(self), settings))
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.settings.timeout
+
+
+async def _log_off(service: Service) -> None:
+    await service.close(asyncio.get_running_loop().time() + LOG_OFF_TIME)

@@ -13,10 +13,13 @@ import orjson
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from cloudmanager.drivers.http_client import Answer
 
 MAX_TEXT: Final = 300
 SESSION_LIMIT: Final = "SessionLimitExceeded"
+CHANGE_FIRST: Final = "PasswordChangeRequired"
 
 _PASSING: Final = {
     "ServiceTemporarilyUnavailable": "is busy",
@@ -35,7 +38,7 @@ _LASTING: Final = {
     "ResourceAtUriUnauthorized": "does not accept the credentials",
     "AccountForSessionNoLongerExists": "has no such login any more",
     "AccountRemoved": "has no such login any more",
-    "PasswordChangeRequired": "wants the password changed before anything else",
+    CHANGE_FIRST: "wants the password changed before anything else",
     "AuthenticationTokenRequired": "wants a second factor, which a program does not have",
     "InsufficientPrivilege": "does not allow this to the account: give it the privilege ConfigureComponents",
     "InsufficientPrivilegeForOperation": (
@@ -88,8 +91,8 @@ def message_keys(answer: Answer) -> list[str]:
     return [key for key, _ in _messages(answer)]
 
 
-def problem(title: str, answer: Answer, *, acts: bool, secret: str = "") -> DeviceError:
-    """The error that this answer means, without `secret`, whatever the service says.
+def problem(title: str, answer: Answer, *, acts: bool, secrets: Collection[str] = ()) -> DeviceError:
+    """The error that this answer means, without `secrets`, whatever the service says.
 
     `acts`: the request was a command, which a service with an error inside itself may have obeyed.
     """
@@ -99,7 +102,8 @@ def problem(title: str, answer: Answer, *, acts: bool, secret: str = "") -> Devi
             return DeviceUnreachable(f"{title} {_PASSING[key]} ({key}); it may be asked again")
         if key in _LASTING:
             return DeviceRefused(f"{title} {_LASTING[key]} ({key})")
-    said = "".join(f": {text}" for _, text in messages[:1] if not secret or secret not in text)
+    told = [text for _, text in messages[:1] if not any(secret and secret in text for secret in secrets)]
+    said = "".join(f": {text}" for text in told)
     if status in _PASSING_STATUSES:
         return DeviceUnreachable(f"{title} {_PASSING_STATUSES[status]} (HTTP status {status}){said}")
     if status in _STATUSES:
@@ -108,6 +112,20 @@ def problem(title: str, answer: Answer, *, acts: bool, secret: str = "") -> Devi
         broken = f"{title} has an error inside itself (HTTP status {status}){said}"
         return DeviceUnreachable(broken, maybe_applied=acts)
     return DeviceRefused(f"{title} refuses this (HTTP status {status}){said}")
+
+
+def account_to_change(answer: Answer) -> str:
+    """The path of our account, which a service names that wants its password changed before anything else."""
+    found = _parsed(answer.body)
+    error = found.get("error") if found else None
+    messages = error.get("@Message.ExtendedInfo") if isinstance(error, dict) else None
+    for message in messages if isinstance(messages, list) else []:
+        known = _message(message)
+        if known and known[0] == CHANGE_FIRST:
+            arguments = message.get("MessageArgs")
+            first = arguments[0] if isinstance(arguments, list) and arguments else ""
+            return first if isinstance(first, str) and first.startswith("/") else ""
+    return ""
 
 
 def failed_task(title: str, answer: Answer) -> DeviceRefused | None:

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from cloudmanager.drivers.http_client import Answer, Effect, HttpClient
-from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
+from cloudmanager.errors import CredentialsRefused, DeviceError, DeviceRefused, DeviceUnreachable
 
-from .problems import SESSION_LIMIT, document_of, message_keys, problem
+from .problems import CHANGE_FIRST, SESSION_LIMIT, document_of, message_keys, problem
 from .systems import link
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ LOG_OFF_TIME: Final = 1.0  # seconds
 _FIRST_PAUSE: Final = 0.2  # seconds between two log-ons to a service without a free session; doubles
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
+_CHANGED: Final = 412
+_BROKEN: Final = 500
 _NO_SESSIONS: Final = (404, 405, 501)
 _BUSY: Final = 503
 _HEADERS: Final = {"Accept": "application/json", "OData-Version": "4.0"}
@@ -38,6 +40,11 @@ class _LogOn:
 
     headers: dict[str, str] = field(repr=False)
     session: str = ""
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the service has given us a session."""
+        return "X-Auth-Token" in self.headers
 
 
 class Service:
@@ -93,11 +100,35 @@ class Service:
             self._log_on = None  # the session is over, or the password has been changed
             if not again or not log_on.session:
                 break
-        raise DeviceRefused(self._rejected())
+        raise CredentialsRefused(self._rejected())
 
-    def problem(self, answer: Answer, *, acts: bool = False) -> DeviceError:
-        """The error that an answer means; `acts` if it answers a command."""
-        return problem(self._title, answer, acts=acts, secret=self._settings.password)
+    async def patch(
+        self, path: str, etag: str, content: dict[str, Any], deadline: float, *, effect: Effect
+    ) -> Answer:
+        """Change a resource that was read with this ETag, if it had one."""
+        # Some give a weak ETag and take the strong form of it only.
+        for tag in dict.fromkeys([etag, etag.removeprefix("W/")]):
+            headers = {"If-Match": tag} if tag else {}
+            answer = await self.ask("PATCH", path, deadline, effect=effect, content=content, headers=headers)
+            if answer.status != _CHANGED:
+                break
+        return answer
+
+    async def prove_credentials(self, deadline: float) -> None:
+        """Open a session, or where there are none read what not everybody may; `CredentialsRefused` if not.
+
+        An account that must change its password first has proved that it has the present one.
+        """
+        if (await self._logged_on(deadline)).has_session:
+            return
+        root = await self.root(deadline)
+        answer = await self.ask("GET", link(root, "AccountService") or link(root, "Systems"), deadline)
+        if answer.status >= _BROKEN:
+            raise self.problem(answer)
+
+    def problem(self, answer: Answer, *, acts: bool = False, secret: str = "") -> DeviceError:
+        """The error that an answer means; `acts` if it answers a command; never with the secrets in it."""
+        return problem(self._title, answer, acts=acts, secrets=(self._settings.password, secret))
 
     async def close(self, deadline: float) -> None:
         """Delete the session, if there is one, and close the connection."""
@@ -129,7 +160,7 @@ class Service:
         return f"{service.rstrip('/')}/Sessions" if service else ""
 
     async def _open_session(self, path: str, deadline: float) -> _LogOn | None:
-        """A new session; None if the service has no sessions after all."""
+        """A new session; None if the service has no sessions after all, or gives none to this account."""
         loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE
         content = {"UserName": self._settings.login, "Password": self._settings.password}
         headers = {**_HEADERS, "Content-Type": "application/json"}
@@ -144,7 +175,7 @@ class Service:
             )
             if answer.status in _OK:
                 return self._session(answer)
-            if answer.status in _NO_SESSIONS:
+            if answer.status in _NO_SESSIONS or CHANGE_FIRST in message_keys(answer):
                 return None
             if not self._has_no_room(answer):
                 raise self._log_on_problem(answer)
@@ -169,11 +200,8 @@ class Service:
 
     def _log_on_problem(self, answer: Answer) -> DeviceError:
         """Services tell a wrong password by 401, old ones by 400 or 403; what they say may quote it."""
-        keys = message_keys(answer)
-        if "PasswordChangeRequired" in keys:
-            return self.problem(answer)
-        if answer.status < 500:  # noqa: PLR2004 - the client's fault
-            return DeviceRefused(self._rejected())
+        if answer.status < _BROKEN:  # the client's fault
+            return CredentialsRefused(self._rejected())
         return DeviceUnreachable(f"{self._title} cannot open a session (HTTP status {answer.status})")
 
     def _rejected(self) -> str:

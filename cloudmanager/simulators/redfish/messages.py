@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmanager.simulators.http import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 BASE = "Base.1.18"
 MESSAGES = {
@@ -35,12 +35,13 @@ def document(
     return Answer(status, content, {"OData-Version": "4.0", **(headers or {})})
 
 
-def problem(status: int, message: tuple[str, str] | None = None) -> Answer:
+def problem(status: int, message: tuple[str, str] | None = None, *, arguments: Sequence[str] = ()) -> Answer:
     """An error; the message follows from the status unless it is given."""
     message_id, text = message or MESSAGES.get(status, MESSAGES[400])
     extended = {
         "MessageId": message_id,
         "Message": text,
+        "MessageArgs": list(arguments),
         "MessageSeverity": "Critical",
         "Resolution": "See the documentation of the service.",
     }

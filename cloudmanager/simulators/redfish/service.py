@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudmanager.simulators.http import Answer, Request
+from cloudmanager.simulators.redfish.accounts import Accounts
 from cloudmanager.simulators.redfish.messages import (
     BAD_BODY,
     BAD_STATE,
@@ -37,6 +38,8 @@ SESSION_TIMEOUT = 1800.0  # what most services have as SessionService.SessionTim
 ROOT = "/redfish/v1"
 SESSIONS = f"{ROOT}/SessionService/Sessions"
 SYSTEMS = f"{ROOT}/Systems"
+ACCOUNT_SERVICE = f"{ROOT}/AccountService"
+ACCOUNTS = f"{ACCOUNT_SERVICE}/Accounts"
 TASKS = f"{ROOT}/TaskService/Tasks"
 RESET = "Actions/ComputerSystem.Reset"
 OPEN = {("GET", "/redfish"), ("GET", ROOT), ("POST", SESSIONS)}  # DSP0266 §13.3.1: without authentication
@@ -75,6 +78,7 @@ class RedfishService:
         self._world = world
         self._device = world.device(device)
         self._sessions = SessionTable(session_timeout)
+        self._accounts = Accounts(world, self._device, ACCOUNT_SERVICE)
         self._tasks: deque[str] = deque(maxlen=100)
         self._task_numbers = itertools.count(1)
         self._collections: dict[str, Callable[[], Answer]] = {
@@ -82,6 +86,8 @@ class RedfishService:
             ROOT: self._root,
             f"{ROOT}/SessionService": self._session_service,
             SESSIONS: lambda: _collection(SESSIONS, self._sessions.ids(self._now())),
+            ACCOUNT_SERVICE: self._accounts.service,
+            ACCOUNTS: lambda: _collection(ACCOUNTS, self._accounts.numbers()),
             SYSTEMS: lambda: _collection(SYSTEMS, [_system_id(outlet) for outlet in self._device.outlets]),
         }
 
@@ -107,8 +113,13 @@ class RedfishService:
     def answer(self, request: Request) -> Answer:
         """Answer one request of a client."""
         path = request.path.rstrip("/")
-        if (request.method, path) not in OPEN and not self._may(request):
-            return problem(401)
+        if (request.method, path) not in OPEN:
+            user = self._user(request)
+            if user is None:
+                return problem(401)
+            demand = self._accounts.demand(user, request.method, path)
+            if demand and not path.startswith(SESSIONS):
+                return demand
         if path in self._collections and request.method == "GET":
             return self._collections[path]()
         if path == SESSIONS and request.method == "POST":
@@ -118,6 +129,8 @@ class RedfishService:
     def _member(self, request: Request, path: str) -> Answer:
         if path.startswith(f"{SESSIONS}/"):
             return self._session(request.method, path.removeprefix(f"{SESSIONS}/"))
+        if path.startswith(f"{ACCOUNTS}/"):
+            return self._account(request, path.removeprefix(f"{ACCOUNTS}/"))
         if path.startswith(f"{SYSTEMS}/"):
             system, _, rest = path.removeprefix(f"{SYSTEMS}/").partition("/")
             return self._system(request, system, rest)
@@ -127,18 +140,20 @@ class RedfishService:
 
     # --- who asks -------------------------------------------------------------------------------------------
 
-    def _may(self, request: Request) -> bool:
+    def _user(self, request: Request) -> str | None:
+        """The name of who has proved who he is."""
         token = request.headers.get("x-auth-token")
         if token is not None:
-            return self._sessions.authenticate(token, self._now()) is not None
+            session = self._sessions.authenticate(token, self._now())
+            return session.user if session else None
         kind, _, proof = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "basic":
-            return False
+            return None
         try:
             name, _, password = base64.b64decode(proof, validate=True).decode().partition(":")
         except ValueError:
-            return False
-        return self._knows(name, password)
+            return None
+        return name if self._knows(name, password) else None
 
     def _knows(self, name: object, password: object) -> bool:
         if self._device.faults.reject_credentials:
@@ -172,6 +187,11 @@ class RedfishService:
             self._sessions.close(session)
             return Answer(204)
         return document(_session_resource(session.id, session.user)) if method == "GET" else problem(405)
+
+    def _account(self, request: Request, number: str) -> Answer:
+        if request.method == "PATCH":
+            return self._accounts.change(number, _json(request), request.headers.get("if-match"))
+        return self._accounts.show(number) if request.method == "GET" else problem(405)
 
     # --- systems --------------------------------------------------------------------------------------------
 
@@ -280,6 +300,7 @@ class RedfishService:
             "Name": self._device.name,
             "RedfishVersion": "1.18.0",
             "Systems": {"@odata.id": SYSTEMS},
+            "AccountService": {"@odata.id": ACCOUNT_SERVICE},
         }
         if self._options().sessions:
             root["SessionService"] = {"@odata.id": f"{ROOT}/SessionService"}

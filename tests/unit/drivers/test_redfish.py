@@ -72,8 +72,8 @@ def test_statuses(status, kind, maybe_applied, words):
 
 def test_a_message_that_repeats_the_password_is_not_quoted():
     answer = error("Oem.1.0.Strange", "the password hunter2 is too short")
-    assert "hunter2" not in problems.problem(TITLE, answer, acts=False, secret="hunter2").message
-    assert "hunter2" in problems.problem(TITLE, answer, acts=False, secret="other").message
+    assert "hunter2" not in problems.problem(TITLE, answer, acts=False, secrets=("hunter2",)).message
+    assert "hunter2" in problems.problem(TITLE, answer, acts=False, secrets=("other", "")).message
 
 
 @pytest.mark.parametrize("state", ["Exception", "Killed", "Cancelled"])
