@@ -1,1 +1,1 @@
-"""A simulated OpenStack cloud: for each service a truth that knows nothing of HTTP, and a server that asks it."""
+"""A simulated OpenStack cloud: for each service a truth without HTTP, and a server that asks it."""

@@ -1,4 +1,4 @@
-"""What a service of the simulated cloud says instead of doing it. Each service has its own words on the wire."""
+"""What a service of the simulated cloud says instead of doing it; each has its own words on the wire."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from cloudmanager.simulators.openstack.problems import (
 )
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cloudmanager.simulators.keystone.identity import Identity
@@ -115,7 +116,7 @@ class RestService:
         self.faults = HttpFaults()
         self.url = ""
         self._server = HttpServer(self.answer, lambda: self.faults)
-        self._routes = [(*route.split(" "), handler) for route, handler in self.routes().items()]
+        self._routes = [(route.split(" "), handler) for route, handler in self.routes().items()]
 
     async def start(self, host: str, port: int) -> int:
         """Listen, put itself into the catalogue, and answer the real port."""
@@ -129,7 +130,7 @@ class RestService:
         await self._server.stop()
 
     @property
-    def requests(self) -> list[str]:
+    def requests(self) -> deque[str]:
         """What it was asked: method and path of each request."""
         return self._server.requests
 
@@ -179,12 +180,11 @@ class RestService:
     def _routed(self, call: Call, path: str) -> Answer:
         parts = path.removesuffix(".json").split("/")
         methods = set()
-        for method, pattern, handler in self._routes:
+        for (method, pattern), handler in self._routes:
             names = _fitting(pattern.split("/"), parts)
             if names is not None:
                 if method == call.request.method:
-                    found: Answer = handler(replace(call, names=names))
-                    return found
+                    return handler(replace(call, names=names))
                 methods.add(method)
         if methods:
             raise NoSuchMethod("The server could not comply with the request: this method is not allowed.")
