@@ -17,6 +17,7 @@ from sqlalchemy import select
 from cloudmanager.batch import Batcher
 from cloudmanager.drivers import driver_for
 from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
+from cloudmanager.drivers.options import checked
 from cloudmanager.errors import DeviceError, NotFound
 from cloudmanager.models import PowerControl
 
@@ -50,6 +51,10 @@ class Stored(Protocol):
     """What is stored of how to reach a device."""
 
     @property
+    def control_type(self) -> str:
+        """Type of the device."""
+
+    @property
     def host(self) -> str:
         """Name or address."""
 
@@ -69,17 +74,24 @@ class Stored(Protocol):
     def sealed_ssh_key(self) -> str | None:
         """Private key, encrypted."""
 
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Options of its type that differ from the defaults."""
 
-def settings_for(stored: Stored, vault: Vault, options: Any) -> Settings:
-    """How to reach a device; `options` are those of `[power]`."""
-    return Settings(
+
+def settings_for(stored: Stored, vault: Vault, limits: Any) -> Settings:
+    """How to reach a device; `limits` are those of `[power]`. `InvalidInput` for what its type has not."""
+    driver = driver_for(stored.control_type)
+    options: dict[str, Any] = checked(driver, stored.options)
+    return driver.settings_type(
         host=stored.host,
         port=stored.port_number,
         login=stored.login or "",
         password=vault.open(stored.sealed_password),
         ssh_key=vault.open(stored.sealed_ssh_key),
-        timeout=options.device_timeout,
-        min_interval=options.min_interval,
+        timeout=limits.device_timeout,
+        min_interval=limits.min_interval,
+        **options,
     )
 
 
@@ -93,6 +105,7 @@ class _Control(NamedTuple):
     login: str | None
     sealed_password: str | None
     sealed_ssh_key: str | None
+    options: dict[str, Any]
 
 
 @dataclass

@@ -8,6 +8,7 @@ from cloudmanager.api.body import Body
 from cloudmanager.api.fields import Host, PortNumber, name, text
 from cloudmanager.api.node_classes import NodeTypeShape
 from cloudmanager.api.node_schemas import ClassReference, NodeControlShape, NodeShape
+from cloudmanager.api.power_control_options import OptionsBody, OptionsShape
 
 
 class ControlBody(Body):
@@ -21,10 +22,11 @@ class ControlBody(Body):
     login = text(allow_none=True)
     password = text(1024, allow_none=True, load_only=True)
     ssh_key = text(100_000, allow_none=True, load_only=True)
+    options = OptionsBody()
 
 
 class ControlChange(Body):
-    """Changes of a power control; what is left out stays. An empty secret removes it."""
+    """Changes of a power control; what is left out stays, each option too. An empty secret removes it."""
 
     control_type = name()
     protocol_type = name()
@@ -34,6 +36,7 @@ class ControlChange(Body):
     login = text(allow_none=True)
     password = text(1024, allow_none=True, load_only=True)
     ssh_key = text(100_000, allow_none=True, load_only=True)
+    options = OptionsBody()
 
 
 class CoilShape(Schema):
@@ -57,6 +60,7 @@ class ControlShape(Schema):
     host = fields.String()
     port_number = fields.Integer()
     login = fields.String(allow_none=True)
+    options = OptionsShape()
     coils_count = fields.Integer()
     used_coils_count = fields.Integer()
     coil_map = fields.Dict(keys=fields.String(), values=fields.Nested(CoilShape, allow_none=True))

@@ -14,13 +14,22 @@ from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_classes import types_of_classes
 from cloudmanager.api.nodes import SOURCE as NODES
 from cloudmanager.api.operation import listed, operation, wrapped
+from cloudmanager.api.power_control_options import OPTIONS_OF_TYPES, options_of_types
 from cloudmanager.api.power_control_schemas import ControlBody, ControlChange, ControlShape, NodeOfControl
 from cloudmanager.api.query import Options, Window, flag
 from cloudmanager.api.reading import Nested, Source
 from cloudmanager.api.resource import Resource
 from cloudmanager.api.services import services
 from cloudmanager.api.usage import node_title
-from cloudmanager.drivers import DRIVERS, driver_for, names_outlets, why_no_outlet
+from cloudmanager.drivers import (
+    DRIVERS,
+    driver_for,
+    knows_its_outlets,
+    names_outlets,
+    outlets_count,
+    why_no_outlet,
+)
+from cloudmanager.drivers.options import merged
 from cloudmanager.errors import Conflict, InvalidInput
 from cloudmanager.models import Node, NodeControl, PowerControl, utc_now
 from cloudmanager.power import settings_for
@@ -39,6 +48,14 @@ blueprint = Blueprint("power-controls", __name__, url_prefix="/v1", description=
 
 VERIFY = Options({"verify": flag("Ask the device first; when it refuses or does not answer, store nothing.")})
 _TYPE = {"type": "array", "items": {"type": "string"}, "examples": [["SupermicroRackDevice", "ipmi"]]}
+_TYPES = {
+    "type": "object",
+    "required": ["types", "options"],
+    "properties": {
+        "types": {"type": "array", "items": _TYPE, "description": "Each type with its protocol."},
+        "options": OPTIONS_OF_TYPES,
+    },
+}
 _DOCUMENTED_TYPES = (
     "ET7067",
     "DaenetIP2",
@@ -56,11 +73,10 @@ SECRETS = {"password": "sealed_password", "ssh_key": "sealed_ssh_key"}
 
 def present(row: Any, coils: list[dict[str, Any]]) -> dict[str, Any]:
     """A power control as the API shows it: never with its secrets."""
-    key, title, control_type, protocol_type, host, port_number, login, coils_count, created, updated = row
+    key, title, control_type, protocol_type, host, port_number, login, options, count, created, updated = row
     coil_map: dict[str, Any] = {coil["power_control_port"]: coil for coil in coils}
-    if names_outlets(control_type):
-        coils_count = max(coils_count, len(coils))
-    else:
+    coils_count = outlets_count(control_type, count, coil_map)
+    if not names_outlets(control_type):
         coil_map = {str(number): None for number in range(1, coils_count + 1)} | coil_map
     return {
         "id": key,
@@ -70,6 +86,7 @@ def present(row: Any, coils: list[dict[str, Any]]) -> dict[str, Any]:
         "host": host,
         "port_number": port_number,
         "login": login,
+        "options": options,
         "coils_count": coils_count,
         "used_coils_count": len(coils),
         "coil_map": coil_map,
@@ -129,6 +146,7 @@ power_controls = Resource(
             PowerControl.host,
             PowerControl.port_number,
             PowerControl.login,
+            PowerControl.options,
             PowerControl.coils_count,
             PowerControl.time_created,
             PowerControl.time_updated,
@@ -160,11 +178,13 @@ power_controls = Resource(
     role=Role.ADMIN,
     name="list_power_control_types",
     summary="List the types of devices and the protocol of each",
-    answers={200: listed(_TYPE, "types")},
+    answers={200: _TYPES},
 )
 def list_types() -> Response:
-    """What drivers there are, the documented ones first."""
-    return answer({"types": [[driver.control_type, driver.protocol_type] for driver in _drivers()]})
+    """What drivers there are, the documented ones first, and which options a control of each type takes."""
+    drivers = _drivers()
+    types = [[driver.control_type, driver.protocol_type] for driver in drivers]
+    return answer({"types": types, "options": options_of_types(drivers)})
 
 
 @operation(
@@ -275,11 +295,11 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
 def _verify(values: Mapping[str, Any]) -> dict[str, int]:
     """Ask the device; how many outlets it has, if only it knows."""
     states = services().power.probe(values["control_type"], settings_of(values))
-    return {"coils_count": len(states)} if names_outlets(values["control_type"]) else {}
+    return {"coils_count": len(states)} if knows_its_outlets(values["control_type"]) else {}
 
 
 def column_values(vault: Vault, body: dict[str, Any], present: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Values of columns: a known type with its protocol, secrets sealed, the default title.
+    """Values of columns: a known type with its protocol and options, secrets sealed, the default title.
 
     `present` are the columns of the control that is changed; None: a new one.
     """
@@ -292,8 +312,10 @@ def column_values(vault: Vault, body: dict[str, Any], present: Mapping[str, Any]
     if body.get("ssh_key") and not driver.uses_ssh_key:
         message = f"{driver.control_type} is not reached with an SSH key"
         raise InvalidInput(message, {"ssh_key": ["Not used by this control_type."]})
+    if present is None or "options" in body or present["control_type"] != driver.control_type:
+        values["options"] = merged(driver, body.get("options", {}), present["options"] if present else {})
     if present is None or present["control_type"] != driver.control_type:
-        values["coils_count"] = driver.coils_count
+        values["coils_count"] = 0 if driver.counts_outlets else driver.coils_count
     if not after.get("title") or (
         present and "title" not in values and present["title"] == default_title(present)
     ):

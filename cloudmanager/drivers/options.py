@@ -101,6 +101,29 @@ def options_of(driver: type[Driver]) -> Mapping[str, Option]:
     return {each.name: _option(each, kinds[each.name]) for each in own}
 
 
+def merged(
+    driver: type[Driver], given: Mapping[str, object] | None, stored: Mapping[str, object]
+) -> dict[str, Value]:
+    """The options after a change: one that is given replaces, None takes it back to its default, others stay.
+
+    None in place of all takes back all. `InvalidInput` also for stored ones that this type does not know.
+    """
+    given = dict.fromkeys(stored) if given is None else given
+    known = options_of(driver)
+    if strange := [name for name in stored if name not in known and name not in given]:
+        message = (
+            f"{driver.control_type} has no option {', '.join(strange)}: set it to null in the same request"
+        )
+        raise InvalidInput(
+            message, {f"options.{name}": ["Not known by this control_type."] for name in strange}
+        )
+    after = {**stored, **given}
+    return checked(
+        driver,
+        {name: value for name, value in after.items() if value is not None or name not in {*known, *stored}},
+    )
+
+
 def checked(driver: type[Driver], given: Mapping[str, object]) -> dict[str, Value]:
     """The options `given` to a device of this type; `InvalidInput` names the wrong ones, without values."""
     known = options_of(driver)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloudmanager.models.base import NEVER_AGAIN, Base, utc_now
 
 
 class PowerControl(Base):
-    """A device that can switch power. `sealed_*` are encrypted and never leave the daemon."""
+    """A device that can switch power. `sealed_*` are encrypted and never leave the daemon.
+
+    `options` are those that somebody has set, see `cloudmanager.drivers.options`; `coils_count` 0: not known.
+    """
 
     __tablename__ = "power_controls"
     __table_args__ = (CheckConstraint("port_number BETWEEN 1 AND 65535", name="port_number"), NEVER_AGAIN)
@@ -25,6 +29,7 @@ class PowerControl(Base):
     login: Mapped[str | None] = mapped_column(String(255))
     sealed_password: Mapped[str | None] = mapped_column(Text)
     sealed_ssh_key: Mapped[str | None] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     coils_count: Mapped[int]
     time_created: Mapped[datetime] = mapped_column(default=utc_now)
     time_updated: Mapped[datetime | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -12,7 +12,7 @@ from cloudmanager import leases
 from cloudmanager.models import Lease, NodeControl, PowerControl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloudmanager.db import Database
 
@@ -41,6 +41,7 @@ class Watched:
     login: str | None
     sealed_password: str | None
     sealed_ssh_key: str | None
+    options: Mapping[str, Any]
     plugged: tuple[Plugged, ...]
 
     @property
@@ -53,12 +54,13 @@ class Watched:
             self.login,
             self.sealed_password,
             self.sealed_ssh_key,
+            self.options,
         )
 
 
 def watched(database: Database) -> list[Watched]:
     """Every device that has nodes on it, by two queries."""
-    columns = (
+    devices = select(
         PowerControl.id,
         PowerControl.title,
         PowerControl.control_type,
@@ -67,6 +69,7 @@ def watched(database: Database) -> list[Watched]:
         PowerControl.login,
         PowerControl.sealed_password,
         PowerControl.sealed_ssh_key,
+        PowerControl.options,
     )
     of_nodes = select(
         NodeControl.power_control_id,
@@ -80,9 +83,9 @@ def watched(database: Database) -> list[Watched]:
         for control_id, port, node_id, is_default, state in session.execute(of_nodes):
             plugged.setdefault(control_id, []).append(Plugged(port, node_id, is_default, state))
         return [
-            Watched(*row, plugged=tuple(plugged[row.id]))
-            for row in session.execute(select(*columns))
-            if row.id in plugged
+            Watched(**row, plugged=tuple(plugged[row["id"]]))
+            for row in session.execute(devices).mappings()
+            if row["id"] in plugged
         ]
 
 

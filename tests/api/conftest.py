@@ -12,7 +12,11 @@ from cloudmanager.api.services import Services, attach
 from cloudmanager.app import create_app
 from cloudmanager.config import load
 from cloudmanager.db import Database
-from cloudmanager.drivers.base import Action, Driver, PowerState
+from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
+from cloudmanager.drivers.ipmi import IpmiSettings
+from cloudmanager.drivers.modbus import ModbusSettings
+from cloudmanager.drivers.ssh import SshSettings
+from cloudmanager.drivers.tls import TlsSettings
 from cloudmanager.tokens import create_token
 from cloudmanager.vault import Vault
 
@@ -49,18 +53,22 @@ class FakeProbe:
         return self.states
 
 
-def _driver(control_type_, protocol, coils, *, ssh_key=False, names=False):
+def _driver(control_type_, protocol, coils, settings=Settings, *, ssh_key=False, names=False, counts=False):
     class FakeDriver(Driver):
         control_type = control_type_
         protocol_type = protocol
         default_port = 1
         coils_count = coils
         actions = frozenset(Action)
+        settings_type = settings
         uses_ssh_key = ssh_key
         names_outlets = names
+        counts_outlets = counts
 
         @classmethod
         def may_have_outlet(cls, outlet):
+            if counts:
+                return outlet in ("1", "2", "3", "4")
             return outlet != "no name" if names else super().may_have_outlet(outlet)
 
         async def _read_states(self, outlets):
@@ -76,10 +84,10 @@ def _driver(control_type_, protocol, coils, *, ssh_key=False, names=False):
 
 
 FAKE_DRIVERS = (
-    _driver("SupermicroRackDevice", "ipmi", 1),
-    _driver("ET7067", "modbus", 8),
-    _driver("SshDevice", "ssh", 0, ssh_key=True, names=True),
-    _driver("Redfish", "redfish", 1),
+    _driver("SupermicroRackDevice", "ipmi", 1, IpmiSettings),
+    _driver("ET7067", "modbus", 8, ModbusSettings),
+    _driver("SshDevice", "ssh", 0, SshSettings, ssh_key=True, names=True),
+    _driver("Redfish", "redfish", 1, TlsSettings, counts=True),
 )
 
 

@@ -25,6 +25,7 @@ def test_as_in_the_reference(api):
         "host": "10.35.17.33",
         "id": made["id"],
         "login": "ADMIN",
+        "options": {},
         "port_number": 623,
         "protocol_type": "ipmi",
         "time_updated": None,
@@ -34,9 +35,20 @@ def test_as_in_the_reference(api):
 
 
 def test_types_and_protocols(api):
-    assert api.get("/v1/power-controls/types")["types"] == [
+    told = api.get("/v1/power-controls/types")
+    assert told["types"] == [
         ["ET7067", "modbus"], ["SshDevice", "ssh"], ["SupermicroRackDevice", "ipmi"], ["Redfish", "redfish"],
     ]  # fmt: skip
+    assert list(told["options"]) == [control_type for control_type, _ in told["types"]]
+    assert told["options"]["ET7067"] == {
+        "unit_id": {
+            "type": "integer",
+            "default": 1,
+            "minimum": 0,
+            "maximum": 255,
+            "description": "Modbus unit (the device's Net ID); behind a gateway, whose.",
+        }
+    }
     assert api.get("/v1/power-controls/protocols/")["protocols"] == ["modbus", "ipmi", "ssh", "redfish"]
 
 

@@ -149,7 +149,7 @@ def test_a_batch_is_one_transaction_and_few_statements(watch):
 
 
 def test_monitors_share_all_devices_and_few_change_hands(watch):
-    devices = [roll.Watched(key, "", "T", "h", 1, None, None, None, ()) for key in range(1000)]
+    devices = [roll.Watched(key, "", "T", "h", 1, None, None, None, {}, ()) for key in range(1000)]
     alone = roll.share(devices, "a", ["a"])
     assert alone == devices
     of_two = {name: {each.id for each in roll.share(devices, name, ["a", "b"])} for name in "ab"}

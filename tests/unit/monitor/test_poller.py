@@ -66,7 +66,7 @@ class Device:
 
 def device(key, host="h", **changed):
     plugged = (Plugged("1", key, is_default=True, state=None),)
-    return Watched(key, f"bmc{key}", "T", host, 623, "u", None, None, plugged)
+    return Watched(key, f"bmc{key}", "T", host, 623, "u", None, None, {}, plugged)
 
 
 @pytest.fixture

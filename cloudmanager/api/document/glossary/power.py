@@ -32,7 +32,11 @@ CONTROL: Words = {
         "rack4-battery",
     ),
     "ssh_key": "Private key to log on with, for devices reached by SSH. Stored encrypted and never answered.",
-    "coils_count": ("How many ports the device has.", 1),
+    "options": (
+        "Options of the device, those that are set. One that is left out stays; null is its default again.",
+        {"cipher_suite": "17"},
+    ),
+    "coils_count": ("How many ports the device has, as far as is known.", 1),
     "used_coils_count": ("How many of them have a node.", 1),
     "coil_map": "The node on each port; null is a free port.",
     "created_at": ("When it was created.", "2024-03-05T09:25:00"),
