@@ -56,13 +56,15 @@ def _put_class(stored: Stored, after: Inventory, record: Record, *, prune: bool)
 
 
 def _put_control(stored: Stored, after: Inventory, record: Record, vault: Vault, problems: Problems) -> None:
-    """A secret that is not given, or is the stored one, leaves what is there."""
+    """A secret that is not given, or is the stored one, leaves what is there; options are given all or none."""
     key = record.kind.key(record.fields)
     present = stored.rows["power_controls"].get(key)
     body = {name: value for name, value in record.fields.items() if name not in SEALED or value}
     for name, column in SEALED.items():
         if present and name in body and body[name] == vault.open(present[column]):
             del body[name]
+    if present and body.get("options") is not None:
+        body["options"] = {**dict.fromkeys(present["options"]), **body["options"]}
     try:
         values = column_values(vault, body, present)
     except InvalidInput as error:

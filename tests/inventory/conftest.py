@@ -26,7 +26,7 @@ class Board(drivers.SupermicroRackDevice):
 
 @pytest.fixture(autouse=True)
 def known_drivers(monkeypatch):
-    known = (drivers.SupermicroRackDevice, Board)
+    known = (drivers.SupermicroRackDevice, drivers.RedfishDevice, Board)
     monkeypatch.setattr(drivers, "DRIVERS", known)
     monkeypatch.setattr(power_controls, "DRIVERS", known)
 
@@ -55,6 +55,10 @@ class Site:
     def scalars(self, query):
         with self.database.reading() as session:
             return list(session.scalars(query))
+
+    def rows(self, query):
+        with self.database.reading() as session:
+            return [tuple(row) for row in session.execute(query)]
 
 
 @pytest.fixture

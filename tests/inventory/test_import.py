@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cloudmanager.errors import Conflict, InvalidInput, Misconfigured
 from cloudmanager.flows import FLOWS, start
@@ -167,6 +167,53 @@ def test_secrets_are_sealed_and_stay_when_they_are_not_given(site):
     kept = control(site, "board")
     assert (site.vault.open(kept.sealed_password), site.vault.open(kept.sealed_ssh_key)) == ("first", "a key")
     assert kept.time_updated is not None
+
+
+def test_options_are_what_the_file_says(site):
+    """All of them, as with the metadata of a node; without the field they stay."""
+    chassis = (
+        "{title: chassis, control_type: RedfishDevice, protocol_type: redfish, host: h, port_number: 443"
+    )
+    options = lambda: control(site, "chassis").options  # noqa: E731
+    site.load(f"power_controls: [{chassis}, options: {{tls: insecure, ca_file: /ca}}}}]")
+    assert options() == {"tls": "insecure", "ca_file": "/ca"}
+    assert not site.load(f"power_controls: [{chassis}}}]")
+    outcome = site.load(f"power_controls: [{chassis}, options: {{tls: 'off'}}}}]")
+    assert list(outcome.lines()) == [
+        "  ~ chassis: options {'tls': 'insecure', 'ca_file': '/ca'} -> {'tls': 'off'}"
+    ]
+    assert options() == {"tls": "off"}
+    site.load('kind,title,control_type,protocol_type,host,port_number,options\n'
+              'power_control,chassis,RedfishDevice,redfish,h,443,"{""ca_file"": ""/b""}"\n', "csv")  # fmt: skip
+    assert options() == {"ca_file": "/b"}
+    site.load(f"power_controls: [{chassis}, options: {{}}}}]")
+    assert options() == {}
+
+
+def test_options_are_checked(site):
+    bmc = "{title: bmc, control_type: SupermicroRackDevice, protocol_type: ipmi, host: h, port_number: 623"
+    for options, words in (
+        ("{cipher_suite: 17}", "options.cipher_suite: Not one of auto, 3, 17."),
+        ("{unit_id: 1}", "SupermicroRackDevice has no option 'unit_id'; it has cipher_suite."),
+        ("{1: 1}", "options.1.key: Not a valid string."),
+        ("[tls]", "options: Not a valid mapping type."),
+    ):
+        refused(site, f"power_controls:\n- {bmc}, options: {options}}}", "line 2: power_control", words)
+
+
+def test_a_port_of_a_device_that_alone_knows_how_many_it_has(site):
+    text = """
+power_controls:
+- {title: chassis, control_type: RedfishDevice, protocol_type: redfish, host: h, port_number: 443}
+node_controls:
+- {node: b, power_control: chassis, power_control_port: %s}
+"""
+    refused(site, text % "zero", "line 5: node_control: power_control_port: chassis has no port 'zero'")
+    site.load(text % "12")
+    assert ("b", "chassis", "12", False) in ports(site)
+    with site.database.transaction() as session:
+        session.execute(update(PowerControl).values(coils_count=12))
+    refused(site, text % "13", "its ports are 1..12")
 
 
 def test_a_file_of_passwords(site, tmp_path):

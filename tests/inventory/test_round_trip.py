@@ -36,6 +36,12 @@ def everything(site):
                     {
                         "title": "board", "control_type": "Board", "protocol_type": "modbus", "host": "10.0.0.9",
                         "port_number": 502, "login": "admin", "password": "pass-word", "ssh_key": "key",
+                        "options": {"cipher_suite": "17"},
+                    },
+                    {
+                        "title": "chassis", "control_type": "RedfishDevice", "protocol_type": "redfish",
+                        "host": "chassis", "port_number": 443,
+                        "options": {"fingerprint": ":".join(["AB"] * 32), "tls": "verify"},
                     },
                     {
                         "control_type": "SupermicroRackDevice", "protocol_type": "ipmi", "host": "::1",
@@ -62,6 +68,7 @@ def everything(site):
                         "power_control_port": 1, "is_default": True,
                     },
                     {"node": "plain", "power_control": "board", "power_control_port": "1"},
+                    {"node": "untyped", "power_control": "chassis", "power_control_port": "4"},
                 ],
             },
             allow_unicode=True,
@@ -87,6 +94,12 @@ def test_a_copy_is_equal(site, new_site, form):
         select(NodeControl).where(NodeControl.node_id == full.id, NodeControl.is_default)
     )
     assert default.power_control_port == "1"
+    options = dict(copy.rows(select(PowerControl.title, PowerControl.options)))
+    assert options == {
+        "board": {"cipher_suite": "17"},
+        "chassis": {"fingerprint": ":".join(["AB"] * 32), "tls": "verify"},
+        "ipmi://SupermicroRackDevice@::1:623": {},
+    }
 
 
 @pytest.mark.parametrize("form", ["yaml", "csv"])
