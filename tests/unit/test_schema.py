@@ -6,12 +6,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, inspect, text
+from sqlalchemy import Column, inspect, select, text
 
 from cloudmanager import schema
 from cloudmanager.db import Database
 from cloudmanager.errors import Misconfigured
-from cloudmanager.models import Base
+from cloudmanager.models import Base, PowerControl
 
 pytestmark = [
     pytest.mark.both_databases,
@@ -48,13 +48,52 @@ def test_up_from_nothing_and_down_again(empty):
     assert tables(empty) == {"alembic_version", *Base.metadata.tables}
     schema.upgrade(empty)  # a second time does nothing
 
-    config = schema.alembic_config()
-    with empty.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+    migrate(empty, "downgrade", "base")
     assert tables(empty) == {"alembic_version"}
     schema.upgrade(empty)
     schema.check(empty)
+
+
+def migrate(database, direction, revision):
+    config = schema.alembic_config()
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        getattr(command, direction)(config, revision)
+
+
+def test_power_controls_get_options_and_keep_what_they_had(empty):
+    """Assignments stay, and the id of a control that was deleted is never given again."""
+    control = (
+        "INSERT INTO power_controls (title, control_type, protocol_type, host, port_number, coils_count, "
+        "time_created) VALUES (:type, :type, 'p', 'h', 1, 1, '2026-01-01') RETURNING id"
+    )
+    rows = "SELECT id, control_type, coils_count FROM power_controls ORDER BY id"
+    migrate(empty, "upgrade", "0003")
+    with empty.transaction() as session:
+        for kind in ("SupermicroRackDevice", "RedfishDevice", "deleted"):
+            session.execute(text(control), {"type": kind})
+        session.execute(
+            text(
+                "INSERT INTO nodes (id, active, condition, is_reserved, is_controller, created_at) "
+                "VALUES (1, true, 0, false, false, '2026-01-01')"
+            )
+        )
+        session.execute(text("INSERT INTO node_controls VALUES (1, 1, '1', true, false, null, null)"))
+        session.execute(text("DELETE FROM power_controls WHERE title = 'deleted'"))
+    migrate(empty, "upgrade", "0004")
+    with empty.transaction() as session:
+        assert [tuple(row) for row in session.execute(text(rows))] == [
+            (1, "SupermicroRackDevice", 1),
+            (2, "RedfishDevice", 0),
+        ]
+        assert list(session.scalars(select(PowerControl.options))) == [{}, {}]
+        assert session.scalar(text("SELECT power_control_id FROM node_controls")) == 1
+        assert session.scalar(text(control), {"type": "ET7067"}) == 4
+    migrate(empty, "downgrade", "0003")
+    assert "options" not in {column["name"] for column in inspect(empty.engine).get_columns("power_controls")}
+    with empty.transaction() as session:
+        assert [tuple(row)[2] for row in session.execute(text(rows))] == [1, 1, 1]
+        assert session.scalar(text(control), {"type": "ET7067"}) == 5
 
 
 def test_tables_are_as_the_models_say(database):
