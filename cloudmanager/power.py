@@ -6,10 +6,11 @@ One `Power` per event loop. Commands to one device go one at a time; idle device
 from __future__ import annotations
 
 import asyncio
+import enum
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from prometheus_client import Histogram
 from sqlalchemy import select
@@ -18,15 +19,17 @@ from cloudmanager.batch import Batcher
 from cloudmanager.drivers import driver_for
 from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
 from cloudmanager.drivers.options import checked
-from cloudmanager.errors import DeviceError, NotFound
+from cloudmanager.errors import Conflict, CredentialsRefused, DeviceError, NotFound
 from cloudmanager.models import PowerControl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
     from cloudmanager.config import Config
     from cloudmanager.db import Database
     from cloudmanager.vault import Vault
+
+T = TypeVar("T")
 
 COMMAND_SECONDS = Histogram(
     "cloudmanager_power_command_seconds",
@@ -45,6 +48,13 @@ class Outlet:
 
     def __str__(self) -> str:
         return f"port {self.port} of {self.title or f'power control {self.control_id}'}"
+
+
+class Password(enum.StrEnum):
+    """One of the two passwords that a control has while its password is being changed."""
+
+    CURRENT = "current"
+    PENDING = "pending"
 
 
 class Stored(Protocol):
@@ -106,6 +116,12 @@ class _Control(NamedTuple):
     sealed_password: str | None
     sealed_ssh_key: str | None
     options: dict[str, Any]
+    sealed_pending_password: str | None
+
+    @property
+    def changed(self) -> _Control:
+        """The same with the pending password instead of the current one."""
+        return self._replace(sealed_password=self.sealed_pending_password)
 
 
 @dataclass
@@ -130,21 +146,36 @@ class Power:
 
     async def read(self, outlet: Outlet) -> PowerState:
         """What the device says of the outlet now."""
-        async with self._driver(outlet.control_id) as driver:
-            with _measured(driver, "read"):
-                states = await driver.read_states([outlet.port])
+        states = await self._ask("read", outlet.control_id, lambda driver: driver.read_states([outlet.port]))
         return states.get(outlet.port, PowerState.UNKNOWN)
 
     async def apply(self, outlet: Outlet, action: Action) -> None:
         """Send one command; return means that the device accepted it."""
-        async with self._driver(outlet.control_id) as driver:
-            with _measured(driver, action.value):
-                await driver.apply(outlet.port, action)
+        await self._ask(action.value, outlet.control_id, lambda driver: driver.apply(outlet.port, action))
 
     async def actions(self, outlet: Outlet) -> frozenset[Action]:
         """What the device can do."""
-        async with self._driver(outlet.control_id) as driver:
-            return driver.actions
+        control = await self._controls.submit(outlet.control_id)
+        return driver_for(control.control_type).actions
+
+    async def accepts(self, control_id: int, which: Password) -> bool:
+        """Whether this password logs in now; an open session proves nothing."""
+        control = await self._being_changed(control_id)
+        try:
+            await self._ask_apart(
+                "log_in",
+                control.changed if which is Password.PENDING else control,
+                lambda driver: driver.log_in(),
+            )
+        except CredentialsRefused:
+            return False
+        return True
+
+    async def set_password(self, control_id: int) -> None:
+        """Give the device the pending password; the current one must be good."""
+        control = await self._being_changed(control_id)
+        new = self._vault.open(control.sealed_pending_password)
+        await self._ask_apart("set_password", control, lambda driver: driver.set_password(new))
 
     async def close(self) -> None:
         """Log out of every device."""
@@ -155,9 +186,53 @@ class Power:
         self._opened.clear()
         await asyncio.gather(*self._closing)
 
-    @asynccontextmanager
-    async def _driver(self, control_id: int) -> AsyncIterator[Driver]:
+    async def _ask(self, command: str, control_id: int, call: Callable[[Driver], Awaitable[T]]) -> T:
+        """Have the driver do it. While the password is being changed, either of the two may be the good one.
+
+        A refused one is not tried again as long as the other works, because devices lock accounts.
+        """
         control = await self._controls.submit(control_id)
+        opened = self._opened.get(control_id)
+        if opened and control.sealed_pending_password and opened.control == control.changed:
+            control = opened.control
+        try:
+            return await self._ask_as(command, control, call)
+        except CredentialsRefused:
+            now = await self._controls.submit(control_id)
+            both = [now, now.changed] if now.sealed_pending_password else [now]
+            other = next((each for each in both if each.sealed_password != control.sealed_password), None)
+            if other is None:
+                raise
+        return await self._ask_as(command, other, call)
+
+    async def _ask_as(self, command: str, control: _Control, call: Callable[[Driver], Awaitable[T]]) -> T:
+        async with self._driver(control) as driver:
+            with _measured(driver, command):
+                return await call(driver)
+
+    async def _ask_apart(
+        self, command: str, control: _Control, call: Callable[[Driver], Awaitable[None]]
+    ) -> None:
+        """By a driver for this alone."""
+        driver = self._new_driver(control)
+        try:
+            with _measured(driver, command):
+                await call(driver)
+        finally:
+            await driver.close()
+
+    async def _being_changed(self, control_id: int) -> _Control:
+        control: _Control = await self._controls.submit(control_id)
+        if control.sealed_pending_password is None:
+            raise Conflict(f"the password of power control {control_id} is not being changed")
+        return control
+
+    def _new_driver(self, control: _Control) -> Driver:
+        return driver_for(control.control_type)(settings_for(control, self._vault, self._options))
+
+    @asynccontextmanager
+    async def _driver(self, control: _Control) -> AsyncIterator[Driver]:
+        control_id = control.id
         opened = self._opened.get(control_id)
         if opened is None or opened.control != control:
             opened = self._open(control, opened)
@@ -173,9 +248,7 @@ class Power:
     def _open(self, control: _Control, former: _Opened | None) -> _Opened:
         if former is not None and not former.users:
             self._close(former)
-        opened = _Opened(
-            control, driver_for(control.control_type)(settings_for(control, self._vault, self._options))
-        )
+        opened = _Opened(control, self._new_driver(control))
         self._opened[control.id] = opened
         if self._reaper is None:
             self._reaper = asyncio.create_task(self._log_out_idle())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloudmanager.flows.run import Run
     from cloudmanager.flows.state import FlowState
     from cloudmanager.openstack.port import CloudPort
-    from cloudmanager.power import Outlet
+    from cloudmanager.power import Outlet, Password
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ class PowerPort(Protocol):
 
     async def actions(self, outlet: Outlet) -> frozenset[Action]:
         """What the device can do."""
+
+    async def accepts(self, control_id: int, which: Password) -> bool:
+        """Whether this password of a control logs in now; `Conflict` when none is pending."""
+
+    async def set_password(self, control_id: int) -> None:
+        """Give the device the pending password, with the current one; return means accepted."""
 
 
 class Clock(Protocol):
