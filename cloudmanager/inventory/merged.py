@@ -56,7 +56,7 @@ def _put_class(stored: Stored, after: Inventory, record: Record, *, prune: bool)
 
 
 def _put_control(stored: Stored, after: Inventory, record: Record, vault: Vault, problems: Problems) -> None:
-    """A secret that is not given, or is the stored one, leaves what is there. Options are given all at once."""
+    """A secret that is not given, or is the stored one, leaves what is there. Options come all at once."""
     key = record.kind.key(record.fields)
     present = stored.rows["power_controls"].get(key)
     body = {name: value for name, value in record.fields.items() if name not in SEALED or value}

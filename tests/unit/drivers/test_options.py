@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from cloudmanager.drivers import DRIVERS, driver_for
 from cloudmanager.drivers.base import Settings
 from cloudmanager.drivers.modbus import ET7067
-from cloudmanager.drivers.options import checked, options_of
+from cloudmanager.drivers.options import checked, merged, options_of
 from cloudmanager.drivers.redfish import RedfishDevice
 from cloudmanager.drivers.snmp import DaenetIP2_ACPI
 from cloudmanager.drivers.ssh import SshDevice
@@ -138,6 +138,31 @@ def test_every_mistake_is_named_and_no_value_is_told():
 def test_a_device_without_options_says_so():
     with pytest.raises(InvalidInput, match="DaenetIP2 has no option 'unit_id'; it has none"):
         checked(driver_for("DaenetIP2"), {"unit_id": 1})
+
+
+@pytest.mark.parametrize(
+    ("given", "stored", "after"),
+    [
+        ({}, {"tls": "off"}, {"tls": "off"}),
+        ({"tls": "insecure"}, {"tls": "off", "ca_file": "/ca"}, {"tls": "insecure", "ca_file": "/ca"}),
+        ({"tls": None}, {"tls": "off", "ca_file": "/ca"}, {"ca_file": "/ca"}),
+        ({"tls": None}, {}, {}),
+        (None, {"tls": "off"}, {}),
+        ({"unit_id": None}, {"unit_id": 3}, {}),
+    ],
+)
+def test_changes(given, stored, after):
+    before = dict(stored)
+    assert merged(RedfishDevice, given, stored) == after
+    assert stored == before
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"), [({}, {"unit_id": 3}), ({"unit_id": None}, {}), ({"unit_id": 3}, {"unit_id": 4})]
+)
+def test_changes_of_what_is_not_known(given, stored):
+    with pytest.raises(InvalidInput, match="RedfishDevice has no option"):
+        merged(RedfishDevice, given, stored)
 
 
 HELP = {"help": "What it is for."}

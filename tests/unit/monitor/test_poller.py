@@ -64,9 +64,9 @@ class Device:
         self.line.closed.append(self.device.id)
 
 
-def device(key, host="h", **changed):
+def device(key, host="h", options=None):
     plugged = (Plugged("1", key, is_default=True, state=None),)
-    return Watched(key, f"bmc{key}", "T", host, 623, "u", None, None, {}, plugged)
+    return Watched(key, f"bmc{key}", "T", host, 623, "u", None, None, options or {}, plugged)
 
 
 @pytest.fixture
@@ -114,10 +114,11 @@ async def test_no_more_than_at_once_are_asked(line):
     assert len(line.asked) == 4
 
 
-async def test_a_changed_connection_is_begun_anew_and_what_is_gone_is_left(line):
+@pytest.mark.parametrize("changed", [{"host": "elsewhere"}, {"options": {"unit_id": 2}}], ids=str)
+async def test_a_changed_connection_is_begun_anew_and_what_is_gone_is_left(line, changed):
     line.poller.follow([device(1), device(2)])
     await line.pass_time(5)
-    line.poller.follow([device(1, host="elsewhere")])
+    line.poller.follow([device(1, **changed)])
     await line.pass_time(2)
     assert sorted(line.closed) == [1, 2]
     asked = len(line.times(2))
