@@ -1,0 +1,102 @@
+"""Nova's table `instance_system_metadata`, in a real database: there is no API for it, only the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloudmanager.simulators.openstack.compute.rows import Server
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS instance_system_metadata (
+    created_at DATETIME,
+    updated_at DATETIME,
+    deleted_at DATETIME,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    instance_uuid VARCHAR(36) NOT NULL,
+    "key" VARCHAR(255) NOT NULL,
+    value VARCHAR(255),
+    deleted INTEGER
+)
+"""
+_INDEX = "CREATE INDEX IF NOT EXISTS instance_uuid ON instance_system_metadata (instance_uuid)"
+_IMAGE = {"image_disk_format": "qcow2", "image_container_format": "bare", "image_min_ram": "0"}
+
+
+class SystemMetadata:
+    """Writes what Nova writes when a server is made and deleted. Without a path it writes nothing."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        if path is not None:
+            with self._open() as database:
+                database.execute(_TABLE)
+                database.execute(_INDEX)
+
+    def write_new(self, server: Server) -> None:
+        """The rows of a new server."""
+        flavor = server.flavor
+        values = {
+            **_IMAGE,
+            "image_min_disk": str(flavor.disk),
+            "image_base_image_ref": server.image_id,
+            "boot_roles": "member,reader",
+            "owner_user_name": server.user_id,
+            "owner_project_name": server.project_id,
+        }
+        rows = [(_now(), server.id, key, value) for key, value in values.items()]
+        self._write(
+            'INSERT INTO instance_system_metadata (created_at, instance_uuid, "key", value, deleted) '
+            "VALUES (?, ?, ?, ?, 0)",
+            rows,
+        )
+
+    def mark_deleted(self, server: Server) -> None:
+        """The server is gone; Nova keeps the rows and writes their own id into `deleted`."""
+        self._write(
+            "UPDATE instance_system_metadata SET deleted = id, deleted_at = ? "
+            "WHERE instance_uuid = ? AND deleted = 0",
+            [(_now(), server.id)],
+        )
+
+    def of(self, server_id: str) -> dict[str, str]:
+        """What is written of a server that is there."""
+        if self.path is None:
+            return {}
+        with self._open() as database:
+            found = database.execute(
+                'SELECT "key", value FROM instance_system_metadata WHERE instance_uuid = ? AND deleted = 0',
+                (server_id,),
+            )
+            return dict(found.fetchall())
+
+    def _write(self, statement: str, rows: list[tuple[str, ...]]) -> None:
+        if self.path is not None:
+            with self._open() as database:
+                database.executemany(statement, rows)
+
+    def _open(self) -> _Database:
+        return _Database(self.path)
+
+
+class _Database:
+    """A connection for one transaction; it is closed at the end, so that none outlives a test."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._connection = sqlite3.connect(str(path))
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._connection
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._connection.commit()
+        self._connection.close()
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
