@@ -17,6 +17,7 @@ from cloudmanager import schema
 from cloudmanager.db import Database
 from cloudmanager.device_list import read_devices
 from cloudmanager.drivers import driver_for
+from cloudmanager.drivers.options import options_of
 from cloudmanager.errors import InvalidInput, NotFound
 from cloudmanager.fleet import Device
 from cloudmanager.models import Node, NodeControl, PowerControl
@@ -159,6 +160,7 @@ def _insert(session: Session, vault: Vault, title: str, device: Device) -> int:
         port_number=settings.port,
         login=settings.login,
         sealed_password=vault.seal(settings.password),
+        options={name: getattr(settings, name) for name in options_of(driver)},
         coils_count=driver.coils_count,
     )
     session.add_all((node, control))

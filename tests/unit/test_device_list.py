@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudmanager.device_list import read_devices
+from cloudmanager.drivers.modbus import ModbusSettings
 from cloudmanager.errors import InvalidInput
 
 
@@ -31,6 +32,12 @@ def test_columns_heading_comments_and_defaults(tmp_path):
     assert (second.outlets, third.outlets) == ((), ("1",))
 
 
+def test_options_are_those_of_the_type(tmp_path):
+    plain, board = read(tmp_path, 'ET7067,h,502,,,1\nET7067,h,502,,,1,"{""unit_id"": 9}"\n')
+    assert isinstance(plain.settings, ModbusSettings)
+    assert (plain.settings.unit_id, board.settings.unit_id) == (1, 9)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -39,7 +46,10 @@ def test_columns_heading_comments_and_defaults(tmp_path):
         ("SupermicroRackDevice,h,70000,a,b", "port '70000'"),
         ("SupermicroRackDevice,h,-1,a,b", "port '-1'"),
         ("SupermicroRackDevice,h", "2 columns"),
-        ("SupermicroRackDevice,h,1,a,b,1,x", "7 columns"),
+        ("SupermicroRackDevice,h,1,a,b,1,{},x", "8 columns"),
+        ("SupermicroRackDevice,h,1,a,b,1,x", "options are not JSON"),
+        ("SupermicroRackDevice,h,1,a,b,1,[]", "options are not a JSON object"),
+        ('ET7067,h,1,,,1,"{""tls"": ""off""}"', "ET7067 has no option 'tls'; it has unit_id"),
         ("SupermicroRackDevice,h,1,a,b,2", "no outlet '2'"),
     ],
 )
