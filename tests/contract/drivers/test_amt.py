@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
 from cloudmanager.drivers.base import Action, PowerState, Settings
 from cloudmanager.errors import DeviceRefused, DeviceUnreachable, Unsupported
 from tests.contract.drivers.amt_peers import SimulatorPeer, TlsSimulatorPeer
 from tests.contract.drivers.contract import PowerDriverContract, until
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(SimulatorPeer, id="simulator"), pytest.param(TlsSimulatorPeer, id="simulator_tls")],
+from tests.contract.drivers.simulator_contract import (
+    ConnectionContract,
+    SimulatorContract,
+    driver_of,
+    fixture_of,
+    read,
 )
-def peer(request):
-    with contextlib.ExitStack() as stack:
-        yield request.param(stack)
+
+PEERS = [pytest.param(SimulatorPeer, id="simulator"), pytest.param(TlsSimulatorPeer, id="simulator_tls")]
+peer = fixture_of(*PEERS)
+simulator = fixture_of(SimulatorPeer)
 
 
 class TestIntelAMT(PowerDriverContract):
     pass
-
-
-@pytest.fixture(scope="module")
-def simulator():
-    with contextlib.ExitStack() as stack:
-        yield SimulatorPeer(stack)
-
-
-@contextlib.asynccontextmanager
-async def driver_of(peer, **changes):
-    driver = peer.driver(peer.settings(**{"timeout": 1.5, **changes}))
-    try:
-        yield driver
-    finally:
-        await driver.close()
-
-
-async def read(driver):
-    return (await driver.read_states(["1"]))["1"]
 
 
 class TestNonces:
@@ -134,7 +115,7 @@ class TestFirmware:
         await secure.close()
 
 
-class TestFaults:
+class TestFaults(SimulatorContract, ConnectionContract):
     @pytest.mark.parametrize(
         ("code", "error", "maybe_applied", "words"),
         [
@@ -168,28 +149,9 @@ class TestFaults:
             async with driver_of(simulator) as driver:
                 await driver.apply("1", action)
 
-    async def test_a_reset_without_an_answer_is_not_sent_again(self, simulator):
-        simulator.set_on(True)
-        before = simulator.resets()
-        async with driver_of(simulator) as driver:
-            with (
-                simulator.faults(power_on_lag=0.0),
-                simulator.no_answer_once(lambda: simulator.resets() > before),
-                pytest.raises(DeviceUnreachable) as caught,
-            ):
-                await driver.apply("1", Action.RESET)
-        assert caught.value.maybe_applied
-        assert simulator.resets() == before + 1
-
     async def test_reads_survive_a_bad_connection(self, simulator):
         simulator.set_on(True)
         async with driver_of(simulator, timeout=3) as driver:
             with simulator.faults(drop=0.2):
                 for _ in range(20):
                     assert await read(driver) is PowerState.ON
-
-    async def test_a_lie_is_read_as_it_is_told(self, simulator):
-        simulator.set_on(False)
-        with simulator.faults(lie_state="on"):
-            async with driver_of(simulator) as driver:
-                assert await read(driver) is PowerState.ON

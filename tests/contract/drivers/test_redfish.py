@@ -13,47 +13,27 @@ from cloudmanager.drivers.base import Action, PowerState, Settings
 from cloudmanager.errors import DeviceRefused, DeviceUnreachable, Unsupported
 from tests.contract.drivers.contract import PowerDriverContract, until
 from tests.contract.drivers.redfish_peers import SimulatorPeer, SushyPeer, TlsSimulatorPeer
+from tests.contract.drivers.simulator_contract import (
+    ConnectionContract,
+    SessionContract,
+    SimulatorContract,
+    driver_of,
+    fixture_of,
+    read,
+)
 
 PEERS = [
     pytest.param(SushyPeer, id="sushy_tools", marks=pytest.mark.peer),
     pytest.param(SimulatorPeer, id="simulator"),
     pytest.param(TlsSimulatorPeer, id="simulator_tls"),
 ]
-
-
-@pytest.fixture(scope="module", params=PEERS)
-def peer(request):
-    with contextlib.ExitStack() as stack:
-        yield request.param(stack)
+peer = fixture_of(*PEERS)
+simulator = fixture_of(SimulatorPeer)
+tls_simulator = fixture_of(TlsSimulatorPeer)
 
 
 class TestRedfishDevice(PowerDriverContract):
     pass
-
-
-@pytest.fixture(scope="module")
-def simulator():
-    with contextlib.ExitStack() as stack:
-        yield SimulatorPeer(stack)
-
-
-@pytest.fixture(scope="module")
-def tls_simulator():
-    with contextlib.ExitStack() as stack:
-        yield TlsSimulatorPeer(stack)
-
-
-@contextlib.asynccontextmanager
-async def driver_of(peer, **changes):
-    driver = peer.driver(peer.settings(**{"timeout": 1.5, **changes}))
-    try:
-        yield driver
-    finally:
-        await driver.close()
-
-
-async def read(driver, outlet="1"):
-    return (await driver.read_states([outlet]))[outlet]
 
 
 def asked(peer):
@@ -61,7 +41,7 @@ def asked(peer):
     return peer.server.report()["requests"]
 
 
-class TestSessions:
+class TestSessions(SessionContract):
     async def test_a_session_is_kept_and_deleted(self, simulator):
         opened = simulator.server.report()["sessions_opened"]
         async with driver_of(simulator) as driver:
@@ -73,20 +53,6 @@ class TestSessions:
             assert simulator.sessions() == 1
         assert simulator.sessions() == 0
         assert simulator.server.report()["sessions_opened"] == opened + 1
-
-    async def test_all_sessions_taken(self, simulator):
-        with simulator.faults(session_limit=0):
-            async with driver_of(simulator, timeout=1.0) as driver:
-                with pytest.raises(DeviceUnreachable, match="no free session"):
-                    await read(driver)
-
-    async def test_a_session_becomes_free(self, simulator):
-        simulator.set_on(True)
-        async with driver_of(simulator) as driver:
-            with simulator.faults(session_limit=0):
-                reading = asyncio.create_task(read(driver))
-                await asyncio.sleep(0.3)
-            assert await reading is PowerState.ON
 
     async def test_an_expired_session_costs_one_log_on(self, simulator):
         simulator.set_on(False)
@@ -132,13 +98,6 @@ class TestSessions:
                 reading.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await reading
-        assert simulator.sessions() == 0
-
-    async def test_no_session_is_left_after_every_kind_of_end(self, simulator):
-        for changes in ({}, {"password": "wrong"}, {"login": "nobody"}, {"timeout": 0.0001}):
-            async with driver_of(simulator, **changes) as driver:
-                with contextlib.suppress(DeviceRefused, DeviceUnreachable):
-                    await read(driver)
         assert simulator.sessions() == 0
 
 
@@ -232,7 +191,7 @@ class TestMakers:
                 del simulator.device.outlets[str(number)], simulator.world.nodes[f"more{number}"]
 
 
-class TestFaults:
+class TestFaults(SimulatorContract, ConnectionContract):
     async def test_a_slow_service(self, simulator):
         simulator.set_on(True)
         with simulator.faults(lag=0.2):
@@ -253,20 +212,6 @@ class TestFaults:
         assert good >= 15
         simulator.restart()  # a log-out may have been lost
 
-    async def test_a_reset_without_an_answer_is_not_sent_again(self, simulator):
-        simulator.set_on(True)
-        async with driver_of(simulator) as driver:
-            await read(driver)
-            before = simulator.resets()
-            with (
-                simulator.faults(power_on_lag=0.0),
-                simulator.no_answer_once(lambda: simulator.resets() > before),
-                pytest.raises(DeviceUnreachable) as caught,
-            ):
-                await driver.apply("1", Action.RESET)
-            assert caught.value.maybe_applied
-            assert simulator.resets() == before + 1
-
     @pytest.mark.parametrize(
         ("status", "error", "words"),
         [
@@ -284,19 +229,6 @@ class TestFaults:
             async with driver_of(simulator) as driver:
                 with pytest.raises(error, match=words):
                     await driver.apply("1", Action.RESET)
-
-    async def test_a_lie_is_read_as_it_is_told(self, simulator):
-        simulator.set_on(False)
-        with simulator.faults(lie_state="on"):
-            async with driver_of(simulator) as driver:
-                assert await read(driver) is PowerState.ON
-
-    async def test_an_ignored_command_is_accepted(self, simulator):
-        simulator.set_on(True)
-        with simulator.faults(ignore_commands=True):
-            async with driver_of(simulator) as driver:
-                await driver.apply("1", Action.OFF)
-        assert simulator.is_on()
 
 
 class TestTls:

@@ -12,58 +12,33 @@ from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import DeviceRefused, DeviceUnreachable
 from tests.contract.drivers.board_contract import BoardContract
 from tests.contract.drivers.contract import until
+from tests.contract.drivers.simulator_contract import driver_of, fixture_of
 from tests.contract.drivers.snmp_peers import ButtonsSimulator, ButtonsSnmpd, MainsSimulator, MainsSnmpd
 
-
-@contextlib.asynccontextmanager
-async def driver_of(peer, **changes):
-    driver = peer.driver(peer.settings(**{"timeout": 1.0, **changes}))
-    try:
-        yield driver
-    finally:
-        await driver.close()
-
-
-@pytest.fixture(scope="module")
-def mains():
-    with contextlib.ExitStack() as stack:
-        yield MainsSimulator(stack)
-
-
-@pytest.fixture(scope="module")
-def buttons():
-    with contextlib.ExitStack() as stack:
-        yield ButtonsSimulator(stack)
+mains = fixture_of(MainsSimulator)
+buttons = fixture_of(ButtonsSimulator)
+mains_peer = fixture_of(
+    pytest.param(MainsSnmpd, id="snmpd", marks=pytest.mark.peer),
+    pytest.param(MainsSimulator, id="simulator"),
+)
+buttons_peer = fixture_of(
+    pytest.param(ButtonsSnmpd, id="snmpd", marks=pytest.mark.peer),
+    pytest.param(ButtonsSimulator, id="simulator"),
+)
 
 
 class TestDaenetIP2(BoardContract):
-    @pytest.fixture(
-        scope="class",
-        params=[
-            pytest.param(MainsSnmpd, id="snmpd", marks=pytest.mark.peer),
-            pytest.param(MainsSimulator, id="simulator"),
-        ],
-    )
-    @classmethod
-    def peer(cls, request):
-        with contextlib.ExitStack() as stack:
-            yield request.param(stack)
+    @pytest.fixture
+    def peer(self, mains_peer):
+        return mains_peer
 
 
 class TestDaenetIP2Acpi(BoardContract):
     one_read_is = 8
 
-    @pytest.fixture(
-        scope="class",
-        params=[
-            pytest.param(ButtonsSnmpd, id="snmpd", marks=pytest.mark.peer),
-            pytest.param(ButtonsSimulator, id="simulator"),
-        ],
-    )
-    @classmethod
-    def peer(cls, request):
-        with contextlib.ExitStack() as stack:
-            yield request.param(stack)
+    @pytest.fixture
+    def peer(self, buttons_peer):
+        return buttons_peer
 
     async def test_reads_digital_lines(self, peer, open_driver):
         peer.set_contacts({"2": True, "5": False, "8": True})
