@@ -42,9 +42,12 @@ CASES = {
     "reset-nodes": Case("reset-nodes", {"on": True}, ends_on=True, nodes=3),
 }
 
+SWEPT_ELSEWHERE = {"rotate-password"}
+"""Flows with a world of their own, each with its crash sweep in its own file."""
+
 
 def test_every_flow_is_swept():
-    assert {case.kind for case in CASES.values()} == set(FLOWS)
+    assert {case.kind for case in CASES.values()} | SWEPT_ELSEWHERE == set(FLOWS)
 
 
 def build(case, database, monkeypatch):
