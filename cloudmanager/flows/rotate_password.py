@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
-from cloudmanager.errors import DeviceRefused, DeviceUnreachable
+from cloudmanager.errors import CredentialsRefused, DeviceUnreachable
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.power import QUEUE
 from cloudmanager.models import PowerControl, utc_now
@@ -63,7 +63,7 @@ async def tell_device(run: Run) -> Outcome:
         return Done("the device has the new password already")
     try:
         await run.ports.power.set_password(run.params["control_id"])
-    except DeviceRefused:
+    except CredentialsRefused:
         # Some obey, end the session, and answer that nobody is logged in.
         if not await _accepts(run, Password.PENDING):
             raise
