@@ -43,4 +43,10 @@ OPTIONS = [
     cfg.FloatOpt(
         "rack_rate", default=50.0, min=0.0, help="The same within one rack, to spare its feed inrush current."
     ),
+    cfg.FloatOpt(
+        "control_rate",
+        default=5.0,
+        min=0.0,
+        help="The same for the outlets of one power control: a relay board, an outlet strip, a chassis.",
+    ),
 ]

@@ -5,17 +5,17 @@ Parameter: `node_ids`. Result: `{"success": [ids], "failed": [ids]}`.
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from cloudmanager.flows.base import Child, Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.power import QUEUE
-from cloudmanager.models import Node
+from cloudmanager.flows.stagger import stagger
+from cloudmanager.models import Node, NodeControl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -27,12 +27,8 @@ _LOOK_EVERY = 0.25
 async def start_resets(run: Run) -> Outcome:
     """Start a reset for every node that no other task holds, spread over time."""
     node_ids: list[int] = run.params["node_ids"]
-    racks = await run.read(lambda session: _racks(session, node_ids))
-    delays = stagger(
-        [racks.get(node_id) for node_id in node_ids],
-        fleet_rate=run.ports.config.power.fleet_rate,
-        rack_rate=run.ports.config.power.rack_rate,
-    )
+    domains = await run.read(lambda session: power_domains(session, node_ids, run.ports.config.power))
+    delays = stagger([domains.get(node_id, {}) for node_id in node_ids])
     children = [
         Child(f"node:{node_id}", {"node_id": node_id}, delay)
         for node_id, delay in zip(node_ids, delays, strict=True)
@@ -61,27 +57,33 @@ async def await_resets(run: Run) -> Outcome:
     return Fail(f"{len(run.result['failed'])} of {total} nodes not restarted: {names}")
 
 
-def stagger(racks: Sequence[object], *, fleet_rate: float, rack_rate: float) -> list[float]:
-    """Seconds after which each node begins, so that neither rate (nodes per second, 0 none) is exceeded."""
-    in_rack: Counter[object] = Counter()
-    delays = []
-    for position, rack in enumerate(racks):
-        by_fleet = position / fleet_rate if fleet_rate else 0.0
-        by_rack = in_rack[rack] / rack_rate if rack_rate and rack is not None else 0.0
-        in_rack[rack] += 1
-        delays.append(max(by_fleet, by_rack))
-    return delays
-
-
 def _names(session: Session, node_ids: Sequence[int]) -> list[str]:
     query = select(Node.id, Node.name).where(Node.id.in_(node_ids)).order_by(Node.id)
     return [name or f"node {node_id}" for node_id, name in session.execute(query)]
 
 
-def _racks(session: Session, node_ids: Sequence[int]) -> dict[int, tuple[int | None, ...] | None]:
-    """{node: the place of its rack}; None when the inventory does not say."""
-    query = select(Node.id, Node.dtc_number, Node.row_number, Node.rack_number).where(Node.id.in_(node_ids))
-    return {node: (*place, rack) if rack else None for node, *place, rack in session.execute(query)}
+def power_domains(
+    session: Session, node_ids: Sequence[int], options: Any
+) -> dict[int, dict[Hashable, float]]:
+    """{node: what it shares with others and how many starts a second that takes}.
+
+    These are the fleet; its rack, where the inventory says which; and its default control: a relay board, an
+    outlet strip, a host of virtual machines. A control of one node alone delays nothing.
+    """
+    query = (
+        select(Node.id, Node.dtc_number, Node.row_number, Node.rack_number, NodeControl.power_control_id)
+        .outerjoin(NodeControl, (NodeControl.node_id == Node.id) & NodeControl.is_default)
+        .where(Node.id.in_(node_ids))
+    )
+    domains: dict[int, dict[Hashable, float]] = {}
+    for node_id, *place, rack, control in session.execute(query):
+        shared: dict[Hashable, float] = {"fleet": options.fleet_rate}
+        if rack:
+            shared["rack", *place, rack] = options.rack_rate
+        if control:
+            shared["control", control] = options.control_rate
+        domains[node_id] = shared
+    return domains
 
 
 RESET_NODES = Flow(
