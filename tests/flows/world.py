@@ -150,6 +150,7 @@ def power_options(**changed: float) -> SimpleNamespace:
         "off_on_pause": 2.0,
         "fleet_rate": 0.0,
         "rack_rate": 0.0,
+        "control_rate": 0.0,
     }
     return SimpleNamespace(**(defaults | changed))
 
