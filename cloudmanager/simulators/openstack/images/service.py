@@ -204,7 +204,10 @@ class Glance(RestService):
     def _change(self, call: Call) -> Answer:
         """A JSON patch (RFC 6902) of the image's own fields; paths have one part."""
         image = self._own(call, "modify_image")
-        changes = call.request.json() if call.request.body else None
+        try:
+            changes = call.request.json()
+        except ValueError:
+            raise Invalid("Malformed JSON in request body.") from None
         if not isinstance(changes, list) or not all(isinstance(change, dict) for change in changes):
             raise Invalid("Request body must be a JSON array of operation objects.")
         for change in changes:
