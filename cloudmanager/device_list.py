@@ -24,8 +24,8 @@ _HIGHEST_PORT = 65535
 def read_devices(path: Path, *, password: str | None, timeout: float) -> list[Device]:
     """The devices in a file of the columns `COLUMNS`, with or without a heading; `#` begins a comment.
 
-    `options` are a JSON object; `password` serves for lines without one. Raises `InvalidInput` naming the line,
-    `OSError`.
+    `options` are a JSON object. `password` serves for lines without one. Raises `OSError`, and `InvalidInput`
+    that names the line.
     """
     with path.open(newline="") as file:
         return list(_parse(file, str(path), password, timeout))
