@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 import cloudmanager
 from cloudmanager import config, errors
 from cloudmanager.drivers import DRIVERS
+from cloudmanager.drivers.options import options_of
 from cloudmanager.flows import FLOWS
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,26 @@ def test_every_flow_is_in_the_table():
 def test_every_driver_has_a_section():
     sections = re.findall(r"^## (\w+)$", (DOCS / "power-controls.md").read_text(), re.MULTILINE)
     assert sections == [driver.control_type for driver in DRIVERS]
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.control_type)
+def test_every_option_of_a_device_is_in_its_table(driver):
+    sections = re.split(r"^## (\w+)$", (DOCS / "power-controls.md").read_text(), flags=re.MULTILINE)
+    section = dict(zip(sections[1::2], sections[2::2], strict=True))[driver.control_type]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| .+ \|$", section, re.MULTILINE)
+    told = {name: (takes, default) for name, takes, default in rows}
+    assert told == {
+        name: (_takes(option), f"`{option.default}`" if option.default != "" else "none")
+        for name, option in options_of(driver).items()
+    }
+
+
+def _takes(option):
+    if option.choices:
+        return ", ".join(f"`{choice}`" for choice in option.choices)
+    return (
+        option.allowed.partition(", ")[2] if option.minimum is not None else option.allowed.partition(",")[0]
+    )
 
 
 def test_every_option_is_in_the_reference():
