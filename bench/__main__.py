@@ -10,7 +10,9 @@ from bench.report import Report
 BENCHES = {
     "power-overhead": power.overhead,
     "bulk-reset": power.bulk_reset,
+    "bulk-on": power.bulk_on,
     "fleet-poll": fleet.poll,
+    "fleet-write": fleet.write,
     "inventory": inventory.reads,
     "inventory-beside-ironic": inventory.beside_ironic,
 }

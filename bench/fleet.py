@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report import Report, median
 from tests.peers.ipmi_sim import HOST, LOGIN, PASSWORD, IpmiSim
+from tests.peers.postgresql import PostgreSql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 ROUNDS = 5
+WRITE_ROUNDS = 15
 IPMITOOL_AT_MOST = 1000
 """More are not worth the wait: its time grows with the number."""
 
@@ -35,6 +37,39 @@ def poll(report: Report, *, quick: bool) -> None:
     with IpmiSim(count, switchable=False) as sim, _silent(count) as silent:
         ports = [bmc.port for bmc in sim.bmcs]
         _half_dead(report, ports, silent, rounds=1 if quick else ROUNDS)
+
+
+def write(report: Report, *, quick: bool) -> None:
+    """The monitor's whole path, sessions kept: N BMCs are read, and what they said is in the inventory."""
+    for count in (50,) if quick else (1000, 5000):
+        with (
+            IpmiSim(count, switchable=False) as sim,
+            PostgreSql() as server,
+            tempfile.TemporaryDirectory(prefix="bench.") as directory,
+        ):
+            ports = [bmc.port for bmc in sim.bmcs]
+            for database, url in (
+                ("SQLite", f"sqlite:///{directory}/fleet.db"),
+                ("PostgreSQL", server.create("fleet")),
+            ):
+                figures = _written(url, ports, rounds=2 if quick else WRITE_ROUNDS)
+                report.add(
+                    what=database,
+                    nodes=count,
+                    read_s=figures["read_s"],
+                    write_s=figures["write_s"],
+                    cpu_ms_per_node_read=1000 * figures["cpu_of_reading_s"] / count,
+                    cpu_ms_per_node_written=1000 * figures["cpu_of_writing_s"] / count,
+                    statements=int(figures["statements"]),
+                    peak_memory_mb=figures["peak_memory_mb"],
+                )
+
+
+def _written(url: str, ports: Sequence[int], rounds: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.fleet_writes", url, str(rounds)]
+    done = subprocess.run(command, input=json.dumps(ports), stdout=subprocess.PIPE, check=True, text=True)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def _compare(report: Report, ports: Sequence[int], rounds: int) -> None:

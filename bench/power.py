@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 POWER_LAG = 0.2
 """Seconds that a simulated machine takes to change its state."""
 
+IRONIC_WORKERS = 8
+"""The default of `[conductor] sync_power_state_workers`, as Ironic's guide to its power sync names it."""
+
 ENDED = ("SUCCESS", "FAILURE", "REVOKED")
 
 
@@ -67,6 +70,34 @@ def bulk_reset(report: Report, *, quick: bool) -> None:
                 )
     for what, taken in runs.items():
         report.add(what=what, nodes=count, runs=len(taken), median_s=median(taken), slowest_s=max(taken))
+
+
+def bulk_on(report: Report, *, quick: bool) -> None:
+    """Switch 1,000 machines on that are off: ours until all are confirmed, `ipmipower` until all accepted."""
+    count, rounds = (20, 1) if quick else (1000, 3)
+    unlimited = {"power": {"fleet_rate": 0, "rack_rate": 0}}
+    runs: dict[str, list[float]] = {}
+    with rack(count) as ports, _product(unlimited) as product:
+        nodes = register(product, ports)
+        for _ in range(rounds):
+            for what, switch_on in (
+                (
+                    "cloudmanager, REST until all confirmed and recorded",
+                    lambda: _switch_all(product, nodes, "power-on"),
+                ),
+                ("ipmipower, its default fan-out, commands accepted", lambda: _by_ipmipower(ports, "--on")),
+            ):
+                _by_ipmipower(ports, "--off")
+                time.sleep(2 * POWER_LAG)
+                _note(runs, what, switch_on)
+        single: dict[str, list[float]] = {}
+        for port in ports[: 4 * rounds]:
+            _note(single, "ipmitool", _by_ipmitool, [port], "on")
+    for what, taken in runs.items():
+        report.add(what=what, nodes=count, runs=len(taken), median_s=median(taken), slowest_s=max(taken))
+    by_turns = median(single["ipmitool"]) * count / IRONIC_WORKERS
+    what = f"arithmetic, not measured: {IRONIC_WORKERS} workers as in Ironic, one ipmitool after another"
+    report.add(what=what, nodes=count, runs=0, median_s=by_turns, slowest_s="")
 
 
 @contextmanager
@@ -118,6 +149,15 @@ def _one_action(product: Product, node_id: int, action: str) -> float:
 def _reset_all(product: Product, nodes: list[int]) -> None:
     outcome = product.post("/v1/nodes/actions/reset", {"node_ids": nodes}).json()
     assert outcome["failed"] == [], outcome
+
+
+def _switch_all(product: Product, nodes: list[int], action: str) -> None:
+    """Ask for each node, then wait until every task has ended well."""
+    tasks = [product.post(f"/v1/nodes/{node}/actions/{action}").headers["Location"] for node in nodes]
+    for task in tasks:
+        while (status := product.get(task).json()["status"]) not in ENDED:
+            time.sleep(0.01)
+        assert status == "SUCCESS", status
 
 
 def _by_ipmitool(ports: list[int], action: str) -> None:
