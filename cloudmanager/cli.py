@@ -131,8 +131,10 @@ def rotate_secrets(config_file: Path | None, state_dir: Path) -> None:
         controls = session.scalars(select(PowerControl)).all()
         for control in controls:
             vault.check(control.sealed_password)
+            vault.check(control.sealed_pending_password)
             vault.check(control.sealed_ssh_key)
             control.sealed_password = vault.renew(control.sealed_password)
+            control.sealed_pending_password = vault.renew(control.sealed_pending_password)
             control.sealed_ssh_key = vault.renew(control.sealed_ssh_key)
     click.echo(f"encrypted again: the secrets of {len(controls)} power controls; older keys can be removed")
 

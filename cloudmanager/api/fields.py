@@ -24,9 +24,9 @@ _NO_NUL = r"^[^\u0000]*$"
 _IP: JsonSchema = {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
 
 
-def text(max_length: int = 255, **options: Any) -> fields.String:
+def text(max_length: int = 255, min_length: int | None = None, **options: Any) -> fields.String:
     """Any text without NUL characters."""
-    return _Text(validate=[validate.Length(max=max_length), _no_nul], **options)
+    return _Text(validate=[validate.Length(min_length, max_length), _no_nul], **options)
 
 
 def name(**options: Any) -> fields.String:

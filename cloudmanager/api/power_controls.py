@@ -30,7 +30,9 @@ from cloudmanager.drivers import (
     why_no_outlet,
 )
 from cloudmanager.drivers.options import merged
-from cloudmanager.errors import Conflict, InvalidInput
+from cloudmanager.errors import Busy, Conflict, InvalidInput
+from cloudmanager.flows.opening import holders
+from cloudmanager.flows.rotate_password import subject_of
 from cloudmanager.models import Node, NodeControl, PowerControl, utc_now
 from cloudmanager.power import settings_for
 from cloudmanager.tokens import Role
@@ -114,6 +116,14 @@ def release(session: Session, control: PowerControl) -> None:
     if users := session.execute(on_it.order_by(Node.id)).all():
         names = ", ".join(node_title(key, name) for key, name in users)
         raise Conflict(f"power control {control.id} has nodes on its ports: {names}; unassign them first")
+    check_unheld(session, control.id)
+
+
+def check_unheld(session: Session, control_id: int) -> None:
+    """A control that a task works on stays as it is until the task has ended."""
+    subject = subject_of(control_id)
+    if holder := holders(session, [subject]).get(subject):
+        raise Busy(f"task {holder} works on power control {control_id}: wait for it or cancel it", holder)
 
 
 COILS = Nested(
@@ -279,6 +289,7 @@ def update_power_control(power_control_id: int, query: Mapping[str, bool], body:
     with database.transaction() as session:
         control = power_controls.row(session, power_control_id)
         power_controls.check_fresh(session, power_control_id)
+        check_unheld(session, power_control_id)
         values = column_values(services().vault, body, columns_of(control))
         _check_ports_fit(session, control, columns_of(control) | values)
         values |= verified
@@ -307,6 +318,8 @@ def column_values(vault: Vault, body: dict[str, Any], present: Mapping[str, Any]
     for name, column in SECRETS.items():
         if name in body:
             values[column] = vault.seal(body[name])
+    if "password" in body:
+        values["sealed_pending_password"] = None
     after = {**(present or {}), **values}
     driver = _driver(after["control_type"], after["protocol_type"])
     if body.get("ssh_key") and not driver.uses_ssh_key:

@@ -70,7 +70,7 @@ def _put_control(stored: Stored, after: Inventory, record: Record, vault: Vault,
     except InvalidInput as error:
         problems.add(record.place, f"power_control {key}: {error.message}")
         return
-    blank = dict.fromkeys(("login", *SEALED.values()))
+    blank = dict.fromkeys(("login", "sealed_pending_password", *SEALED.values()))
     after["power_controls"][key] = {**blank, **(present or {}), **values}
 
 

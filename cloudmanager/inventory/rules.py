@@ -85,6 +85,11 @@ def _check_held(stored: Stored, after: Inventory, places: dict[Place, str], prob
         elif changed:
             place = places.get(("node_controls", changed[0]), "--prune")
             problems.add(place, f"node {shown(key)}: {holder} works on it: wait for it or cancel it")
+    controls, wanted = stored.rows["power_controls"], after["power_controls"]
+    for key, holder in stored.held_controls.items():
+        if controls[key] != wanted.get(key):
+            place = places.get(("power_controls", key), "--prune")
+            problems.add(place, f"power_control {key}: {holder} works on it: wait for it or cancel it")
 
 
 def _wiring(assignments: dict[Key, dict[str, object]], key: Key) -> tuple[object, ...] | None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from cloudmanager.api.nodes import subject_of
 from cloudmanager.errors import Conflict
+from cloudmanager.flows.rotate_password import subject_of as subject_of_control
 from cloudmanager.inventory.records import KINDS, SECRETS, SECTIONS, Fields, Inventory, Key
 from cloudmanager.models import (
     AvailabilityStorage,
@@ -47,6 +48,7 @@ _CONTROL_COLUMNS = (
     *(name for name in SECTIONS["power_controls"].schema.fields if name not in SECRETS),
     "coils_count",
     "sealed_password",
+    "sealed_pending_password",
     "sealed_ssh_key",
 )
 _UNNAMED = "\0"
@@ -54,13 +56,14 @@ _UNNAMED = "\0"
 
 @dataclass
 class Stored:
-    """Rows by names, with what a file does not tell: ids, the default class, and who works on which node."""
+    """Rows by names, with what a file does not tell: ids, the default class, and who works on what."""
 
     rows: Inventory = field(default_factory=lambda: {kind.section: {} for kind in KINDS})
     ids: dict[str, dict[Key, int]] = field(default_factory=dict)
     type_ids: dict[tuple[str, str], int] = field(default_factory=dict)
     default_class: str = ""
     held: dict[Key, str] = field(default_factory=dict)
+    held_controls: dict[Key, str] = field(default_factory=dict)
 
 
 def unnamed(key: Key) -> bool:
@@ -177,3 +180,6 @@ def _read_holders(session: Session, stored: Stored) -> None:
     for key, row_id in stored.ids["nodes"].items():
         if holder := holders.get(subject_of(row_id)):
             stored.held[key] = holder
+    for key, row_id in stored.ids["power_controls"].items():
+        if holder := holders.get(subject_of_control(row_id)):
+            stored.held_controls[key] = holder

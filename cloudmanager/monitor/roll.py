@@ -59,7 +59,10 @@ class Watched:
 
 
 def watched(database: Database) -> list[Watched]:
-    """Every device that has nodes on it, by two queries."""
+    """Every device that has nodes on it, by two queries.
+
+    Not one whose password is being changed: logging in with the wrong one again and again locks accounts.
+    """
     devices = select(
         PowerControl.id,
         PowerControl.title,
@@ -70,7 +73,7 @@ def watched(database: Database) -> list[Watched]:
         PowerControl.sealed_password,
         PowerControl.sealed_ssh_key,
         PowerControl.options,
-    )
+    ).where(PowerControl.sealed_pending_password.is_(None))
     of_nodes = select(
         NodeControl.power_control_id,
         NodeControl.power_control_port,

@@ -53,7 +53,9 @@ class FakeProbe:
         return self.states
 
 
-def _driver(control_type_, protocol, coils, settings=Settings, *, ssh_key=False, names=False, counts=False):
+def _driver(
+    control_type_, protocol, coils, settings=Settings, *, ssh_key=False, names=False, counts=False, password=0
+):
     class FakeDriver(Driver):
         control_type = control_type_
         protocol_type = protocol
@@ -64,6 +66,7 @@ def _driver(control_type_, protocol, coils, settings=Settings, *, ssh_key=False,
         uses_ssh_key = ssh_key
         names_outlets = names
         counts_outlets = counts
+        longest_password = password
 
         @classmethod
         def may_have_outlet(cls, outlet):
@@ -84,7 +87,7 @@ def _driver(control_type_, protocol, coils, settings=Settings, *, ssh_key=False,
 
 
 FAKE_DRIVERS = (
-    _driver("SupermicroRackDevice", "ipmi", 1, IpmiSettings),
+    _driver("SupermicroRackDevice", "ipmi", 1, IpmiSettings, password=20),
     _driver("ET7067", "modbus", 8, ModbusSettings),
     _driver("SshDevice", "ssh", 0, SshSettings, ssh_key=True, names=True),
     _driver("Redfish", "redfish", 1, TlsSettings, counts=True),

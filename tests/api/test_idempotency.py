@@ -49,6 +49,8 @@ ACTIONS = [
     ("/v1/nodes/actions/reset?wait=0", {"node_ids": [1]}),
     ("/v1/power-controls/1/actions/power-on", {"coil": 1}),
     ("/v1/power-controls/1/actions/power-off", {"coil": 1}),
+    ("/v1/power-controls/1/actions/rotate-password", None),
+    ("/v1/power-controls/1/actions/rotate-password", {"password": "s3cret-of-aisle"}),
     ("/v1/nodes/2/power-controls/", {"power_control_id": 2, "power_control_port": 1}),
     ("/v1/nodes/1/availability-storages/", {"availability_storages": [1]}),
     ("/v1/availability-storages/1/nodes/", {"nodes": [1, 2]}),

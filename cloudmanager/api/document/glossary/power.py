@@ -85,6 +85,13 @@ _ACTION: Words = {
     "node_ids": ("Numbers of the nodes; one given twice counts once.", [1, 2, 3]),
 }
 
+_ROTATION: Words = {
+    "password": (
+        "The new password; by IPMI up to 20 bytes, of which many BMCs keep 16. Stored encrypted.",
+        "north-Aisle-07",
+    ),
+}
+
 SCHEMAS: Mapping[str, Words] = {
     "ControlBody": CONTROL,
     "ControlChange": CONTROL,
@@ -99,4 +106,5 @@ SCHEMAS: Mapping[str, Words] = {
     "CoilAction": _ACTION,
     "CoilPowerOff": _ACTION,
     "BulkReset": _ACTION,
+    "RotatePassword": _ROTATION,
 }

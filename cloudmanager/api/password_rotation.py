@@ -1,0 +1,109 @@
+"""Giving a power device another password. The work itself is done by the flow `rotate-password`."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import string
+from typing import TYPE_CHECKING, Any
+
+from cloudmanager.api.answers import answer, task_location
+from cloudmanager.api.body import Body
+from cloudmanager.api.document.answers import Answer
+from cloudmanager.api.document.glossary.tasks import TASK_ID
+from cloudmanager.api.fields import text
+from cloudmanager.api.idempotency import keep
+from cloudmanager.api.node_power import start_flow
+from cloudmanager.api.operation import operation
+from cloudmanager.api.power_controls import blueprint, check_unheld, power_controls
+from cloudmanager.api.services import services
+from cloudmanager.drivers import driver_for
+from cloudmanager.errors import Conflict, InvalidInput, Unsupported
+from cloudmanager.flows.rotate_password import subject_of
+from cloudmanager.tokens import Role
+
+if TYPE_CHECKING:
+    from flask import Response
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.models import PowerControl
+
+LENGTH = 16
+"""What every BMC takes: longer ones are cut off by some, and Redfish services often ask for 8 to 20."""
+
+KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_")
+_CHARACTERS = "".join(KINDS)
+
+_TASK = {
+    "type": "object",
+    "required": ["task_id"],
+    "additionalProperties": False,
+    "properties": {
+        "task_id": {"type": "string", "description": "Id of the task that does it.", "examples": [TASK_ID]}
+    },
+}
+
+
+class RotatePassword(Body):
+    """The password that the device is to have; without one, it gets one that nobody knows."""
+
+    password = text(1024, min_length=1, load_only=True)
+
+
+@operation(
+    blueprint,
+    "POST",
+    "/power-controls/<id:power_control_id>/actions/rotate-password",
+    role=Role.ADMIN,
+    name="rotate_password",
+    summary="Give the device another password, and store it once it has logged in",
+    body=RotatePassword(),
+    answers={202: Answer(_TASK, "Started. `Location` names the task too.")},
+    errors=(409,),
+)
+def rotate_password(power_control_id: int, body: dict[str, Any]) -> Response:
+    """Without a password, a rotation that did not come to its end is finished with the password it had."""
+    with services().database.transaction() as session:
+        control = power_controls.row(session, power_control_id)
+        check_unheld(session, power_control_id)
+        task_id = _begin(session, control, body.get("password"))
+        return keep(session, answer({"task_id": task_id}, 202, {"Location": task_location(task_id)}))
+
+
+def _begin(session: Session, control: PowerControl, given: str | None) -> str:
+    """Store the new password beside the current one, before anybody else hears of it; answers the task."""
+    params: dict[str, Any] = {"control_id": control.id}
+    _check(control, given)
+    if control.sealed_pending_password is not None:
+        params["resumes"] = True
+    else:
+        control.sealed_pending_password = services().vault.seal(generated() if given is None else given)
+    return start_flow(session, "rotate-password", subject_of(control.id), params)
+
+
+def _check(control: PowerControl, given: str | None) -> None:
+    driver = driver_for(control.control_type)
+    if not driver.longest_password:
+        raise Unsupported(
+            f"{control.control_type} cannot change its password over the network: change it on the device, "
+            "then store the new one"
+        )
+    if given is None:
+        return
+    if len(given.encode()) > (most := driver.longest_password):
+        message = f"password: {control.control_type} takes up to {most} bytes"
+        raise InvalidInput(message, {"password": [f"Longer than {most} bytes."]})
+    if control.sealed_pending_password is not None:
+        raise Conflict(
+            f"an earlier rotation of power control {control.id} did not come to its end, and the device may "
+            "have its password: finish that one first, by rotating without a password"
+        )
+
+
+def generated() -> str:
+    """A password with characters of every kind, beginning with a letter, none twice in a row."""
+    while True:
+        password = "".join(secrets.choice(_CHARACTERS) for _ in range(LENGTH))
+        repeats = any(one == following for one, following in itertools.pairwise(password))
+        if password[0].isalpha() and not repeats and all(set(kind) & set(password) for kind in KINDS):
+            return password
