@@ -23,7 +23,7 @@ class RunningStorageCloud(RunningKeystone):
         self.other = self.identity.add_project("other")
         self.identity.grant(self.user("member"), self.other, "member")
         self.volumes, self.images, self.networks = Volumes(clock), Images(clock), Networks(clock)
-        self.volumes.seconds = self.images.seconds = 0.2
+        self.volumes.seconds = 0.2
         self.volumes.add_controller("controller1")
         for number in (1, 2):
             disks = {"/dev/sdb": 40, "/dev/sdc": 40}

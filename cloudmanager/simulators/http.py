@@ -231,8 +231,8 @@ class HttpServer:
         return True
 
     def _answer(self, request: Request, faults: HttpFaults) -> Answer:
-        if faults.status is not None:
-            return failure(faults.status, "this service has a fault")
+        if (status := faults.struck()) is not None:
+            return failure(status, "this service has a fault")
         try:
             return self._handle(request)
         except Exception:

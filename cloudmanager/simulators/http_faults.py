@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import random
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
+
+from cloudmanager.simulators.faults import BadFault
 
 
 @dataclass(slots=True)
@@ -11,9 +15,38 @@ class HttpFaults:
     """The default is a healthy service."""
 
     lag: float = 0.0  # seconds before each answer
-    status: int | None = None  # what every request is answered with, such as 500 or 503
+    status: int | None = None  # what requests are answered with, such as 500 or 503
+    probability: float = 1.0  # of each request to get that status
     down: bool = False  # connections are closed without an answer
+    chance: random.Random = field(default_factory=lambda: random.Random(1), repr=False, compare=False)
+
+    def changed(self, /, **changes: Any) -> HttpFaults:
+        """Make a copy with `changes`; `BadFault` names the key that is unknown or has a wrong value."""
+        for name, value in changes.items():
+            if name not in _CHECKS:
+                raise BadFault(f"unknown fault {name!r}; known are {', '.join(sorted(_CHECKS))}")
+            if not _CHECKS[name](value):
+                raise BadFault(f"fault {name} cannot be {value!r}")
+        return replace(self, **changes)
+
+    def struck(self) -> int | None:
+        """The status that this request is answered with; None: it is served."""
+        return self.status if self.status is not None and self.chance.random() < self.probability else None
 
     def to_dict(self) -> dict[str, Any]:
-        """In values that JSON can hold."""
-        return asdict(self)
+        """Only what differs from a healthy service."""
+        healthy = HttpFaults()
+        names = ("lag", "status", "probability", "down")
+        return {name: value for name in names if (value := getattr(self, name)) != getattr(healthy, name)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+_CHECKS = {
+    "lag": _is_number,
+    "status": lambda value: value is None or value in list(HTTPStatus),
+    "probability": lambda value: _is_number(value) and value <= 1,
+    "down": lambda value: isinstance(value, bool),
+}

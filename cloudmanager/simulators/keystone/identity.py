@@ -132,6 +132,23 @@ class Identity:
             return self._expanded(self.credentials[token.credential_id].roles)
         return self._expanded(self.projects[token.project_id].members.get(token.user_id, []))
 
+    def lasting_token(self, user: User, project: Project, seconds: float, known: str = "") -> Token:
+        """A token that is good for `seconds` from now: the known one while it is theirs, else a new one."""
+        token = self.find(known)
+        if token is None or (token.user_id, token.project_id) != (user.id, project.id):
+            token = self._issue(user.id, project, ["password"])
+        token.expires_at = self.clock.now() + seconds
+        return token
+
+    def user_named(self, name: str) -> User:
+        """The user of that name in the default domain; `LookupError` if there is none."""
+        return next(user for user in self.users.values() if user.name == name)
+
+    def _forget_old_tokens(self) -> None:
+        """Nobody can use a token any more when the window for expired ones is over."""
+        end = self.clock.now() - EXPIRED_WINDOW
+        self.tokens = {key: token for key, token in self.tokens.items() if token.expires_at > end}
+
     def _issue(
         self, user_id: str, project: Project | None, methods: list[str], credential_id: str | None = None
     ) -> Token:
@@ -170,6 +187,7 @@ class Identity:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that a restart must find again, in values that JSON can hold."""
+        self._forget_old_tokens()
         kept = {name: [asdict(row) for row in getattr(self, name).values()] for name in _TABLES}
         return {
             **kept,

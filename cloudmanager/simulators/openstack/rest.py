@@ -65,6 +65,7 @@ class Call:
     caller: Caller
     names: tuple[str, ...] = ()
     version: tuple[int, int] = (0, 0)
+    request_id: str = ""
 
     @property
     def name(self) -> str:
@@ -109,12 +110,13 @@ class RestService:
     name = ""
     kind = ""  # its type in the catalogue
     mount = ""  # the path under which the catalogue names it
-    request_id_header = "X-Openstack-Request-Id"
+    request_id_headers: Sequence[str] = ("X-Openstack-Request-Id",)
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
         self.faults = HttpFaults()
         self.url = ""
+        self.changed: Callable[[], object] = lambda: None  # told after each request that may change something
         self._server = HttpServer(self.answer, lambda: self.faults)
         self._routes = [(route.split(" "), handler) for route, handler in self.routes().items()]
 
@@ -133,6 +135,11 @@ class RestService:
     def requests(self) -> deque[str]:
         """What it was asked: method and path of each request."""
         return self._server.requests
+
+    @property
+    def asked(self) -> int:
+        """How many requests there were."""
+        return self._server.counters.requests
 
     # --- what a service says of itself ----------------------------------------------------------------------
 
@@ -160,15 +167,19 @@ class RestService:
 
     def answer(self, request: Request) -> Answer:
         """What the service says to a request."""
-        said = self._answer(request)
-        return replace(said, headers={**said.headers, self.request_id_header: f"req-{uuid.uuid4()}"})
+        request_id = f"req-{uuid.uuid4()}"
+        said = self._answer(request, request_id)
+        if request.method not in ("GET", "HEAD"):
+            self.changed()
+        ids = dict.fromkeys(self.request_id_headers, request_id)
+        return replace(said, headers={**said.headers, **ids})
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request, request_id: str) -> Answer:
         known = self.versions(request.path.rstrip("/"))
         if known is not None:
             return known
         try:
-            call, path = self.prepared(Call(request, self._caller(request)))
+            call, path = self.prepared(Call(request, self._caller(request), request_id=request_id))
             return self.finished(call, self._routed(call, path))
         except Unauthenticated:
             challenge = {"WWW-Authenticate": f'Keystone uri="{self._keystone()}"'}

@@ -24,7 +24,7 @@ def cloud():
 def empty(cloud):
     yield
     cloud.images.images.clear()
-    cloud.images.failing = False
+    cloud.images.failing = frozenset()
 
 
 @pytest.fixture(scope="module")
@@ -111,16 +111,18 @@ def test_large_data_are_refused_and_uploads_can_be_lost(cloud):
     image = cloud.images.add(Image(name="i", owner=cloud.fleet.id))
     path = f"images/{image.id}/file"
     assert ask(cloud, "member", "PUT", path, content=b"x" * (LARGEST + 1)).status_code == 413
-    cloud.images.failing = True
+    cloud.images.failing = frozenset({"upload"})
     ask(cloud, "member", "PUT", path, content=b"x")
     assert cloud.images.image(image.id).status == "killed"
 
 
 def test_a_copy_of_a_disk_takes_its_time_and_survives_a_restart():
     images = Images(ManualClock())
-    made = images.copy_disk(Image(name="snapshot", owner="p", properties={"image_type": "snapshot"}), 5 << 30)
+    made = images.copy_disk(Image(name="snapshot", owner="p"), 5 << 30, 2.0)
+    images.failing = frozenset({"copy"})
+    lost = images.copy_disk(Image(name="lost", owner="p"), 5 << 30, 2.0)
     again = Images.from_dict(json.loads(json.dumps(images.to_dict())), images.clock)
     assert (again.image(made.id).status, again.image(made.id).size) == ("saving", 5 << 30)
-    images.clock.advance(images.seconds)
-    assert [row.status for row in again.all()] == ["active"]
+    images.clock.advance(2.0)
+    assert (again.image(made.id).status, again.image(lost.id).status) == ("active", "killed")
     assert again.data(again.image(made.id)) == b""

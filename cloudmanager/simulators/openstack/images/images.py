@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 LARGEST = 1 << 20
 """Bytes of data that an upload may have: they are kept in memory and in the state file."""
 
-SECONDS = 2.0
-"""How long the copy of a server's disk takes."""
+OPERATIONS = ("upload", "copy")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,12 +48,14 @@ class Image:
 
 
 class Images:
-    """Everything that Glance knows. It changes by its methods alone. With `failing` every upload is lost."""
+    """Everything that Glance knows. It changes by its methods alone.
+
+    `failing` are those of `OPERATIONS` that go wrong.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.seconds = SECONDS
-        self.failing = False
+        self.failing: frozenset[str] = frozenset()
         self.images: dict[str, Image] = {}
 
     def all(self) -> Iterable[Image]:
@@ -85,7 +86,7 @@ class Images:
                 f"Image exceeds the storage quota: The size of the data {len(data)} bytes is too large."
             )
         self.touch(image)
-        if self.failing:
+        if "upload" in self.failing:
             image.status = "killed"
             return
         image.status, image.size = "active", len(data)
@@ -93,12 +94,12 @@ class Images:
         image.hash_value = hashlib.sha512(data).hexdigest()
         image.data = base64.b64encode(data).decode()
 
-    def copy_disk(self, image: Image, size: int, seconds: float | None = None) -> Image:
+    def copy_disk(self, image: Image, size: int, seconds: float) -> Image:
         """Begin to make an image of a server's disk of `size` bytes: it is saving, and then active."""
         self.add(image)
         image.size, image.status = size, "saving"
-        image.becomes = "killed" if self.failing else "active"
-        image.due = self.clock.now() + (self.seconds if seconds is None else seconds)
+        image.becomes = "killed" if "copy" in self.failing else "active"
+        image.due = self.clock.now() + seconds
         return image
 
     def data(self, image: Image) -> bytes:
@@ -122,12 +123,12 @@ class Images:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that a restart must find again, in values that JSON can hold."""
-        return {"images": [asdict(image) for image in self.images.values()], "failing": self.failing}
+        return {"images": [asdict(image) for image in self.images.values()], "failing": sorted(self.failing)}
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any], clock: Clock) -> Images:
         """Build what `to_dict` described."""
         images = cls(clock)
         images.images = {row["id"]: Image(**row) for row in kept["images"]}
-        images.failing = kept["failing"]
+        images.failing = frozenset(kept["failing"])
         return images
