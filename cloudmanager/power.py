@@ -101,6 +101,7 @@ def settings_for(stored: Stored, vault: Vault, limits: Any) -> Settings:
         ssh_key=vault.open(stored.sealed_ssh_key),
         timeout=limits.device_timeout,
         min_interval=limits.min_interval,
+        log_ons=limits.log_ons,
         **options,
     )
 

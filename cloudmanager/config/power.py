@@ -49,4 +49,10 @@ OPTIONS = [
         min=0.0,
         help="The same for the outlets of one power control: a relay board, an outlet strip, a chassis.",
     ),
+    cfg.IntOpt(
+        "log_ons",
+        default=32,
+        min=0,
+        help="SSH log-ons that one process has under way at once; further ones wait. 0 is unlimited.",
+    ),
 ]

@@ -52,6 +52,8 @@ class Settings:
     ssh_key: str = field(default="", repr=False)
     timeout: float = 5.0
     min_interval: float = 0.0
+    log_ons: int = 0
+    """How many log-ons the process has under way at once, where they are dear (SSH); 0: any number."""
 
 
 class Driver(ABC):

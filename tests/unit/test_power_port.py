@@ -93,6 +93,7 @@ async def test_a_driver_is_made_from_what_is_stored(power, outlet, board):
     assert opened.settings == BoardSettings(
         host="h", port=7, login="me", password="pass", speed=8,
         timeout=limits.device_timeout, min_interval=limits.min_interval,
+        log_ons=limits.log_ons,
     )  # fmt: skip
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
+from .arrival import greeted, turn
 from .keys import BadKey, LogOnKey, TrustedKeys, log_on_key, trusted_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import socket
+    from collections.abc import Iterator, Sequence
 
     from .settings import SshSettings
 
@@ -56,25 +58,20 @@ class Connection:
         self._settings = settings
         self._connection: asyncssh.SSHClientConnection | None = None
 
-    async def open(self, deadline: float) -> None:
-        """Connect and log on."""
+    async def open(self, deadline: float) -> float:
+        """Connect and log on. Answers the seconds that log-ons to others took: the host has them more."""
         settings, late = self._settings, Broken("did not let us log on in time", late=True)
         client: _Client | None = None
         try:
             async with asyncio.timeout_at(deadline):
                 trusted, key = await asyncio.to_thread(_keys, settings)
-                client = _Client(settings.password, trusted, key)
-                self._connection, _ = await asyncssh.create_connection(
-                    lambda: client,
-                    settings.host,
-                    settings.port,
-                    username=settings.login,
-                    client_keys=[key.key] if key else None,
-                    known_hosts=tuple(trusted),
-                    server_host_key_algs=_algorithms(trusted),
-                    keepalive_interval=_KEEP_ALIVE,
-                    **_NOTHING_ELSE,
-                )
+                opened = await greeted(settings.host, settings.port)
+            client = _Client(settings.password, trusted, key)
+            with client.keeping(opened):
+                async with turn(settings.log_ons) as waited:
+                    deadline += waited
+                    async with asyncio.timeout_at(deadline):
+                        self._connection = await _logged_on(settings, client, trusted, key, opened)
         except TimeoutError as problem:
             raise (late if deadline <= asyncio.get_running_loop().time() else _broken(problem)) from None
         except BadKey as problem:
@@ -87,6 +84,7 @@ class Connection:
             raise Denied(f"has no cipher or host key that we take: {_short(problem)}") from None
         except (asyncssh.Error, OSError, ValueError) as problem:
             raise _broken(problem) from None
+        return waited
 
     async def run(self, command: str, deadline: float) -> Ran:
         """Run a command in the login's shell: whoever calls has quoted it."""
@@ -113,10 +111,12 @@ class Connection:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-            with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
-                async with asyncio.timeout(_GOODBYE):
-                    await connection.wait_closed()
-            connection.abort()
+            try:
+                with contextlib.suppress(TimeoutError, OSError, asyncssh.Error):
+                    async with asyncio.timeout(_GOODBYE):
+                        await connection.wait_closed()
+            finally:  # cancelled as well
+                connection.abort()
 
 
 class _Client(asyncssh.SSHClient):
@@ -126,9 +126,23 @@ class _Client(asyncssh.SSHClient):
         self._passwords = [] if not password or (key and key.was_encrypted) else [password]
         self._trusted = trusted
         self._shown: asyncssh.SSHKey | None = None
+        self._is_connected = False
 
     def __repr__(self) -> str:
         return "<_Client>"
+
+    @contextlib.contextmanager
+    def keeping(self, opened: socket.socket) -> Iterator[None]:
+        """Close a socket at the end if no connection has taken it, which would close it by itself."""
+        try:
+            yield
+        finally:
+            if not self._is_connected:
+                opened.close()
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:  # noqa: ARG002
+        """The socket is the connection's from now on."""
+        self._is_connected = True
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002
         """Note the key that is not among the trusted ones."""
@@ -222,6 +236,24 @@ class _Session(asyncssh.SSHClientSession[bytes]):
             why = f"the command was ended by signal {self._signal}" if self._signal else "no answer came"
             raise Broken(f"has ended the session: {why}", sent=True)
         return Ran(self._status, self._out.decode(errors="replace"), self._err.decode(errors="replace"))
+
+
+async def _logged_on(
+    settings: SshSettings, client: _Client, trusted: TrustedKeys, key: LogOnKey | None, opened: socket.socket
+) -> asyncssh.SSHClientConnection:
+    connection, _ = await asyncssh.create_connection(
+        lambda: client,
+        settings.host,
+        settings.port,
+        sock=opened,
+        username=settings.login,
+        client_keys=[key.key] if key else None,
+        known_hosts=tuple(trusted),
+        server_host_key_algs=_algorithms(trusted),
+        keepalive_interval=_KEEP_ALIVE,
+        **_NOTHING_ELSE,
+    )
+    return connection
 
 
 _NOTHING_ELSE: Final[dict[str, object]] = {

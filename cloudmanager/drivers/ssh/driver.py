@@ -85,7 +85,10 @@ class SshDevice(Driver):
         while True:
             kept = self._connection is not None
             try:
-                return await (await self._connected(deadline)).run(command, deadline)
+                if self._connection is None:
+                    self._connection = Connection(self._options)
+                    deadline += await self._connection.open(deadline)
+                return await self._connection.run(command, deadline)
             except Denied as problem:
                 await self._close()
                 raise DeviceRefused(f"{self} {problem}") from None
@@ -97,12 +100,6 @@ class SshDevice(Driver):
             except BaseException:  # cancelled: nobody waits for what the command says
                 await self._close()
                 raise
-
-    async def _connected(self, deadline: float) -> Connection:
-        if self._connection is None:
-            self._connection = Connection(self._options)
-            await self._connection.open(deadline)
-        return self._connection
 
     def _command(self, action: Action | None = None, name: str = "") -> str:
         options = self._options
