@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cloudmanager.simulators.keystone import Identity, Keystone
 from cloudmanager.simulators.openstack import faults
 from cloudmanager.simulators.openstack.compute import Compute
-from cloudmanager.simulators.openstack.nova import Nova
 from cloudmanager.simulators.openstack.images import Glance, Images
 from cloudmanager.simulators.openstack.networks import Networks, Neutron
+from cloudmanager.simulators.openstack.nova import Nova
 from cloudmanager.simulators.openstack.rest import RestService
 from cloudmanager.simulators.openstack.volumes import Cinder, Volumes
 
@@ -50,6 +50,7 @@ class OpenStack:
         self.ports: dict[str, int] = {}
         self.servers: dict[str, Keystone | RestService] = {
             "keystone": Keystone(self.identity),
+            "nova": Nova(self.compute, self.identity),
             "cinder": Cinder(self.volumes, self.images, self.identity),
             "glance": Glance(self.images, self.identity),
             "neutron": Neutron(self.networks, self.identity),

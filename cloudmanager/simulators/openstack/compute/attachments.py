@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cloudmanager.simulators.openstack.compute.rows import new_id
 from cloudmanager.simulators.openstack.problems import Invalid, NotThere
@@ -10,35 +10,6 @@ from cloudmanager.simulators.openstack.problems import Invalid, NotThere
 if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.compute.compute import Compute
     from cloudmanager.simulators.openstack.compute.rows import Server
-
-
-class Attachment(Protocol):
-    """What Cinder has of a volume that is attached."""
-
-    id: str
-    volume_id: str
-
-
-class VolumesTruth(Protocol):
-    """What is asked of the simulated Cinder."""
-
-    attachments: dict[str, Any]
-
-    def volume(self, key: str) -> Any:
-        """One volume, or `NotThere`."""
-        ...
-
-    def attach(self, volume: Any, server_id: str | None, host: str | None, device: str | None) -> Attachment:
-        """Attach a volume that is free."""
-        ...
-
-    def detach(self, attachment: Any) -> None:
-        """End an attachment."""
-        ...
-
-    def delete(self, volume: Any) -> None:
-        """Remove a volume that nobody has."""
-        ...
 
 
 class Attachments:
@@ -82,6 +53,19 @@ class Attachments:
             if row["volume_id"] == volume_id:
                 return row
         raise NotThere(f"Instance {server.id} is not attached to volume {volume_id}")
+
+    def reserve(self, server: Server) -> None:
+        """Keep the volumes that a server is to be made with; those that are to be made first are begun."""
+        volumes = self._compute.volumes
+        for row in server.volumes:
+            if volumes is None:
+                continue
+            try:
+                volumes.reserve(volumes.volume(row["volume_id"]))
+            except NotThere:
+                raise Invalid(
+                    f"Block Device Mapping is Invalid: failed to get volume {row['volume_id']}."
+                ) from None
 
     def attach_all(self, server: Server) -> None:
         """A server that was just built gets the volumes that it was made with."""

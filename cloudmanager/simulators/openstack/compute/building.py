@@ -103,6 +103,7 @@ class Building:
             self._compute.fail(server, message)
             return
         self._compute.attachments.attach_all(server)
+        self._compute.plugs.plug_in(server)
         self._compute.hosts.put_guest(host, server.id, RUNNING)
         server.vm_state, server.power_state = "active", RUNNING
         server.launched_at = self._compute.clock.now()
@@ -118,6 +119,7 @@ class Building:
         if server.host is not None and self._compute.hosts.reach(server.host) is not None:
             self._compute.hosts.drop_guest(server.host, server.id)
         self._compute.attachments.release_all(server)
+        self._compute.plugs.unplug(server)
         self._compute.place(server, None)
         server.vm_state, server.power_state = "deleted", 0
         server.deleted_at = self._compute.clock.now()

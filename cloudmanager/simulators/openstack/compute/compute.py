@@ -18,6 +18,7 @@ from cloudmanager.simulators.openstack.compute.faults import ComputeFaults
 from cloudmanager.simulators.openstack.compute.hosts import Hosts
 from cloudmanager.simulators.openstack.compute.live import LiveMigrations
 from cloudmanager.simulators.openstack.compute.migrations import Migrations
+from cloudmanager.simulators.openstack.compute.plugs import Plugs
 from cloudmanager.simulators.openstack.compute.power import Power
 from cloudmanager.simulators.openstack.compute.returns import Returns
 from cloudmanager.simulators.openstack.compute.rows import Flavor, ServerGroup
@@ -28,19 +29,19 @@ from cloudmanager.simulators.openstack.compute.timings import Timings
 from cloudmanager.simulators.openstack.compute.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from cloudmanager.simulators.openstack.compute.attachments import VolumesTruth
     from cloudmanager.simulators.openstack.compute.rows import Host, Server, SplitBrain
+    from cloudmanager.simulators.openstack.images import Images
+    from cloudmanager.simulators.openstack.networks import Networks
+    from cloudmanager.simulators.openstack.volumes import Volumes
     from cloudmanager.simulators.world import World
 
 
 class Compute:
     """Everything that Nova is, in parts that share one set of tables. Time is the world's.
 
-    `volumes` is the simulated Cinder, where there is one; `snapshot_taken(server, image_id)` is told when an
-    image of a server is complete.
+    `volumes`, `images` and `networks` are the truths of the other services, where there are any.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class Compute:
         self.faults = ComputeFaults()
         self.controller = "controller"
         self.resume_guests_state_on_host_boot = False
-        self.volumes: VolumesTruth | None = None
-        self.snapshot_taken: Callable[[Server, str], None] = lambda _server, _image_id: None
+        self.volumes: Volumes | None = None
+        self.images: Images | None = None
+        self.networks: Networks | None = None
         self.metadata = SystemMetadata(database)
         self.hosts = Hosts(self)
         self.work = Work(self.clock, self.tables, self.hosts.reach)
@@ -67,6 +69,7 @@ class Compute:
         self.migrations = Migrations(self)
         self.scheduler = Scheduler(self)
         self.attachments = Attachments(self)
+        self.plugs = Plugs(self)
         self.building = Building(self)
         self.power = Power(self)
         self.live = LiveMigrations(self)
@@ -114,6 +117,7 @@ class Compute:
         if host is not None:
             server.power_state = self.tables.hosts[host].guests.get(server.id, server.power_state)
             self.attachments.moved(server)
+            self.plugs.moved(server)
 
     def fail(self, server: Server, message: str) -> None:
         """Leave a server in ERROR with a fault."""

@@ -44,12 +44,20 @@ class LiveMigrations:
         args = (server.id, host, origin.request_id, origin.user_id, origin.project_id)
         self._compute.work.send(self._compute.timings.rpc, None, "live_schedule", *args)
 
-    def abort(self, server: Server, number: int, origin: Origin) -> None:
-        """Stop a copy, or one that has not begun."""
+    def check_now(self, server: Server, host: str | None) -> None:
+        """Before 2.34 what is wrong is said at once."""
+        check(server, "os-migrateLive")
+        try:
+            self._find_place(server, host)
+        except (NoValidHost, _Refused, NotThere) as problem:
+            raise Invalid(str(problem)) from None
+
+    def abort(self, server: Server, number: int, origin: Origin, *, queued: bool) -> None:
+        """Stop a copy; with `queued` (2.65) also one that has not begun."""
         check(server, "abort live migration")
         row = self._migrations.one(number, server)
-        if row.status not in ("queued", "preparing", "running"):
-            raise _wrong(row, server, "queued', 'preparing', 'running", abort=True)
+        if row.status not in (("queued", "preparing", "running") if queued else ("running",)):
+            raise _wrong(row, server, "abort live migration")
         self._compute.actions.begin(server, "live_migration_cancel", origin)
         self._compute.actions.ended(
             server.id, origin.request_id, "compute_live_migration_abort", host=row.source
@@ -61,7 +69,7 @@ class LiveMigrations:
         check(server, "force_complete")
         row = self._migrations.one(number, server)
         if row.status != "running":
-            raise _wrong(row, server, "running", abort=False)
+            raise _wrong(row, server, "force complete")
         self._compute.actions.begin(server, "live_migration_force_complete", origin)
         self._compute.actions.ended(
             server.id, origin.request_id, "compute_live_migration_force_complete", host=row.source
@@ -81,16 +89,17 @@ class LiveMigrations:
         row = self._migrations.begin(server, LIVE, "accepted", origin, destination=host)
         self._compute.actions.started(server_id, request_id, _SCHEDULING, self._compute.controller)
         try:
-            self._find_place(server, row, host)
+            place = self._find_place(server, host)
         except (NoValidHost, _Refused, NotThere) as problem:
             self._compute.actions.ended(server_id, request_id, _SCHEDULING, str(problem))
             self._roll_back(row, "error")
             return
         self._compute.actions.ended(server_id, request_id, _SCHEDULING)
+        self._migrations.claim(row, server, place)
         self._migrations.change(row, "queued")
         self._compute.work.send(self._compute.timings.rpc, row.source, "live_prepare", row.id)
 
-    def _find_place(self, server: Server, row: Migration, wanted: str | None) -> None:
+    def _find_place(self, server: Server, wanted: str | None) -> str:
         source = self._tables.hosts[server.host or ""]
         if not self._compute.hosts.is_up(source):
             raise _Refused(f"Compute service of {source.name} is unavailable at this time.")
@@ -101,7 +110,7 @@ class LiveMigrations:
             raise _Refused("Unacceptable CPU info: CPU doesn't have compatibility.")
         if fault := self._compute.faults.strike("pre_check", place.name, server.id):
             raise _Refused(f"Migration pre-check error: {fault.message}")
-        self._migrations.claim(row, server, place.name)
+        return place.name
 
     # --- the source's nova-compute --------------------------------------------------------------------------
 
@@ -184,9 +193,8 @@ class _Refused(Exception):
     """A live migration cannot begin."""
 
 
-def _wrong(row: Migration, server: Server, wanted: str, *, abort: bool) -> Invalid:
-    method = "abort live migration" if abort else "force complete"
+def _wrong(row: Migration, server: Server, method: str) -> Invalid:
     return Invalid(
         f"Migration {row.id} state of instance {server.id} is {row.status}. Cannot {method} while the migration "
-        f"is in this state; it has to be in '{wanted}'."
+        "is in this state."
     )

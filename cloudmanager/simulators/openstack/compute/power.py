@@ -113,13 +113,13 @@ class Power:
         rpc = self._compute.timings.rpc
         self._compute.work.send(rpc, None, "unshelve_place", server.id, origin.request_id, host)
 
-    def snapshot(self, server: Server, origin: Origin, image_id: str) -> None:
-        """Make an image of a server; the image's row is the caller's."""
+    def snapshot(self, server: Server, origin: Origin) -> None:
+        """Make an image of a server; the image's row is the caller's, and becomes active by itself."""
         check(server, "createImage")
         self._compute.actions.begin(server, "createImage", origin)
         self._compute.set_task(server, "image_uploading")
         seconds = self._compute.timings.snapshot
-        self._compute.work.send(seconds, server.host, "snapshot_done", server.id, origin.request_id, image_id)
+        self._compute.work.send(seconds, server.host, "snapshot_done", server.id, origin.request_id)
 
     def reset_state(self, server: Server, state: str, origin: Origin) -> None:
         """Change the record alone: the guest does not notice."""
@@ -191,9 +191,8 @@ class Power:
             self._compute.set_task(server, None)
             self._compute.actions.ended(server.id, request_id, "compute_unshelve_instance")
 
-    def _snapshot_done(self, server_id: str, request_id: str, image_id: str) -> None:
+    def _snapshot_done(self, server_id: str, request_id: str) -> None:
         server = self._tables.servers[server_id]
         if not server.deleted and server.task_state == "image_uploading":
             self._compute.set_task(server, None)
             self._compute.actions.ended(server.id, request_id, "compute_snapshot_instance")
-        self._compute.snapshot_taken(server, image_id)

@@ -48,7 +48,7 @@ class SystemMetadata:
             "owner_user_name": server.user_id,
             "owner_project_name": server.project_id,
         }
-        rows = [(_now(), server.id, key, value) for key, value in values.items()]
+        rows: list[tuple[str, ...]] = [(_now(), server.id, key, value) for key, value in values.items()]
         self._write(
             'INSERT INTO instance_system_metadata (created_at, instance_uuid, "key", value, deleted) '
             "VALUES (?, ?, ?, ?, 0)",
