@@ -40,7 +40,7 @@ OPTIONS = [
     cfg.StrOpt("certfile", help="Our certificate, where the cloud wants one."),
     cfg.StrOpt("keyfile", help="The key of our certificate."),
     cfg.BoolOpt("insecure", help="Believe any certificate."),
-    cfg.FloatOpt("timeout", default=30.0, min=0.1, help="Seconds that one request to the cloud may take."),
+    cfg.FloatOpt("timeout", default=8.0, min=0.1, help="Seconds that one request to the cloud may take."),
     cfg.IntOpt(
         "connections", default=16, min=1, help="Requests to the cloud that a process makes at a time."
     ),

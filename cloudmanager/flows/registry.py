@@ -1,10 +1,31 @@
 """Every kind of flow, by name."""
 
 from cloudmanager.flows.base import Flow
+from cloudmanager.flows.hosts.come_back import AWAIT_RETURN, RELEASE_HOST
+from cloudmanager.flows.hosts.evacuate import EVACUATE_HOST
+from cloudmanager.flows.hosts.restart import RESTART_HOST
+from cloudmanager.flows.hosts.rolling_restart import RESTART_HOSTS
+from cloudmanager.flows.hosts.shutdown import DECOMMISSION_HOST, SHUTDOWN_HOST
 from cloudmanager.flows.power import POWER_OFF, POWER_ON, RESET
 from cloudmanager.flows.reset_nodes import RESET_NODES
 from cloudmanager.flows.rotate_password import ROTATE_PASSWORD
+from cloudmanager.flows.servers.move import EVACUATE_SERVER, MOVE_SERVER
 
-_ALL = (POWER_ON, POWER_OFF, RESET, RESET_NODES, ROTATE_PASSWORD)
+_ALL = (
+    POWER_ON,
+    POWER_OFF,
+    RESET,
+    RESET_NODES,
+    ROTATE_PASSWORD,
+    EVACUATE_HOST,
+    SHUTDOWN_HOST,
+    DECOMMISSION_HOST,
+    RESTART_HOST,
+    RESTART_HOSTS,
+    AWAIT_RETURN,
+    RELEASE_HOST,
+    MOVE_SERVER,
+    EVACUATE_SERVER,
+)
 
 FLOWS: dict[str, Flow] = {flow.kind: flow for flow in _ALL}

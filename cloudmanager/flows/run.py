@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudmanager.flows import children as children_of
+from cloudmanager.flows.opening import new_row, open_rows
 from cloudmanager.models import utc_now
 
 if TYPE_CHECKING:
@@ -101,6 +103,19 @@ class Run:
             ring=self._ring,
         )
 
+    def leave_behind(self, kind: str, subject: str, params: dict[str, Any]) -> None:
+        """Open a flow of its own with the step's outcome; it outlives this one. Asking twice is harmless."""
+        row = new_row(
+            str(uuid.uuid5(uuid.UUID(self.id), f"{kind} {subject}")),
+            kind,
+            subject,
+            params,
+            self.now(),
+            requested_by=self.requested_by,
+            request_id=self.request_id,
+        )
+        self.write(_open, row)
+
     async def open_children(self) -> int:
         """How many of the children have not ended."""
         return await self.read(lambda session: children_of.count_open(session, self.id))
@@ -112,3 +127,7 @@ class Run:
     async def cancel_children(self) -> None:
         """Ask all flows below this one to stop before their next safe point."""
         await asyncio.to_thread(children_of.cancel_children, self._database, self.id, self._ring)
+
+
+def _open(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    open_rows(session, rows)

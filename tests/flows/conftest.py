@@ -11,7 +11,8 @@ from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.models import FlowEvent, FlowRow, Node, NodeControl, PowerControl
 from cloudmanager.power import Outlet
 
-from .world import FakePower, VirtualClock, WorkerDied, ports
+from .fake_cloud import FakeCloud
+from .world import FakePower, Line, VirtualClock, WorkerDied, ports
 
 
 class Cloud:
@@ -20,9 +21,13 @@ class Cloud:
     def __init__(self, database, monkeypatch):
         self.database = database
         self.clock = VirtualClock()
-        self.power = FakePower(self.clock)
+        self.line = Line()
+        self.power = FakePower(self.clock, self.line)
+        self.nova = FakeCloud(self.line, self.clock)
         self.options = EngineOptions(lease=15, hold=5, tries=3, retry_delay=1)
         self.power_options = {}
+        self.host_options = {}
+        self.host_tasks = {}
         self._workers = set()
         monkeypatch.setattr(asyncio, "to_thread", self.clock.to_thread)
         monkeypatch.setattr("cloudmanager.flows.opening._now", self.clock.now)
@@ -58,6 +63,24 @@ class Cloud:
     def machine(self, control_id):
         return self.power.machines[Outlet(control_id, "1")]
 
+    def add_host(self, name, *, on=True, **state):
+        """A compute host: a node with one control, and its nova-compute."""
+        node_id = self.add_node({"on": on}, name=name)
+        control_id = self._control_of(node_id)
+        self.nova.add_host(name, self.machine(control_id), **state)
+        return self.machine(control_id)
+
+    def _control_of(self, node_id):
+        with self.database.reading() as session:
+            query = select(NodeControl.power_control_id).where(NodeControl.node_id == node_id)
+            return session.scalars(query).one()
+
+    def start_flow(self, kind, subject, **params):
+        with self.database.transaction() as session:
+            return start(
+                session, kind, subject=subject, params=params, requested_by="tester", request_id="req-1"
+            )
+
     def start(self, kind, node_id=None, **params):
         with self.database.transaction() as session:
             return start(
@@ -70,9 +93,15 @@ class Cloud:
             )
 
     def worker(self):
-        return Engine(
-            self.database, ports(self.power, self.clock, **self.power_options), self.options, self.ring
+        outside = ports(
+            self.power,
+            self.clock,
+            self.nova,
+            hosts=self.host_options,
+            host_tasks=self.host_tasks,
+            **self.power_options,
         )
+        return Engine(self.database, outside, self.options, self.ring)
 
     def ring(self, ids, queue="power"):
         """Another worker hears of these flows; may be called from any thread."""
@@ -85,9 +114,16 @@ class Cloud:
 
     async def sweep_until_quiet(self, rounds=200):
         """New workers take up whatever is due, until every flow has ended."""
+        await self._sweep(lambda: not self._open_flows(), rounds)
+
+    async def sweep_until_ended(self, flow_id, rounds=200):
+        """The same, until this flow has ended."""
+        await self._sweep(lambda: self.flow(flow_id).ended_at is not None, rounds)
+
+    async def _sweep(self, is_over, rounds):
         async with self._time_passes():
             for _ in range(rounds):
-                if not self._open_flows():
+                if is_over():
                     return
                 due = await asyncio.to_thread(store.due, self.database, self.clock.now(), horizon=1)
                 self._work([flow_id for flow_id, _ in due])

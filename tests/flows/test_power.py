@@ -87,7 +87,7 @@ async def test_reset_without_the_device_is_off_pause_on(cloud):
 
 async def test_reset_whose_answer_is_lost_is_not_sent_again(cloud):
     node = cloud.add_node({"on": True})
-    cloud.power.lose_answer_of = 2
+    cloud.line.lose_answer_of = 2
     flow = await run(cloud, "reset", node)
     assert flow.status == "FAILURE"
     assert "not known whether" in flow.error
@@ -158,7 +158,7 @@ async def test_cancel_before_the_command_touches_nothing(cloud):
 async def test_cancel_after_the_command_lets_it_be_confirmed(cloud):
     node = cloud.add_node({"on": True, "lag": 4})
     flow_id = cloud.start("power-off", node)
-    cloud.power.die_after = 3
+    cloud.line.die_after = 3
     assert not await cloud.advance(flow_id)
     with cloud.database.transaction() as session:
         cancel(session, flow_id)

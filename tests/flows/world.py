@@ -8,12 +8,16 @@ import heapq
 import itertools
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from cloudmanager.drivers.base import Action, PowerState
-from cloudmanager.errors import DeviceUnreachable
+from cloudmanager.errors import CloudUnreachable, DeviceUnreachable
 from cloudmanager.flows.base import Ports
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Outlet
+
+if TYPE_CHECKING:
+    import random
 
 ALL_ACTIONS = frozenset(Action)
 
@@ -101,16 +105,40 @@ class Machine:
         return PowerState.ON if self.on else PowerState.OFF
 
 
-class FakePower:
-    """The power port over machines; dies right before or after the n-th call when told to."""
+class Line:
+    """The line to the outside world: counts calls, and the worker dies at the n-th when told to."""
 
-    def __init__(self, clock: VirtualClock, actions: frozenset[Action] = ALL_ACTIONS) -> None:
-        self.clock = clock
-        self.machines: dict[Outlet, Machine] = {}
+    def __init__(self) -> None:
         self.calls = 0
         self.die_after: int | None = None
         self.die_before: int | None = None
         self.lose_answer_of: int | None = None
+        self.flaky: random.Random | None = None
+        self.share = 0.0
+
+    def call(self, what, act, lost=DeviceUnreachable):
+        self.calls += 1
+        if self.die_before == self.calls:
+            raise WorkerDied
+        answer = act()
+        if self.die_after == self.calls:
+            raise WorkerDied
+        if self.lose_answer_of == self.calls:
+            raise lost(
+                f"{what} did not answer", **({"maybe_applied": True} if lost is DeviceUnreachable else {})
+            )
+        if self.flaky and lost is CloudUnreachable and self.flaky.random() < self.share:
+            raise CloudUnreachable(f"{what} did not answer")
+        return answer
+
+
+class FakePower:
+    """The power port over machines."""
+
+    def __init__(self, clock: VirtualClock, line: Line, actions: frozenset[Action] = ALL_ACTIONS) -> None:
+        self.clock = clock
+        self.line = line
+        self.machines: dict[Outlet, Machine] = {}
         self._actions = actions
 
     def plug(self, control_id: int, port: str = "1", **machine: object) -> Machine:
@@ -127,18 +155,13 @@ class FakePower:
         return self._actions
 
     def _call(self, outlet, act):
-        self.calls += 1
-        if self.die_before == self.calls:
-            raise WorkerDied
-        machine = self.machines[outlet]
-        if machine.dead:
-            raise DeviceUnreachable(f"{outlet} does not answer")
-        answer = act(machine)
-        if self.die_after == self.calls:
-            raise WorkerDied
-        if self.lose_answer_of == self.calls:
-            raise DeviceUnreachable(f"{outlet} did not answer", maybe_applied=True)
-        return answer
+        def reached():
+            machine = self.machines[outlet]
+            if machine.dead:
+                raise DeviceUnreachable(f"{outlet} does not answer")
+            return act(machine)
+
+        return self.line.call(outlet, reached)
 
 
 def power_options(**changed: float) -> SimpleNamespace:
@@ -155,6 +178,32 @@ def power_options(**changed: float) -> SimpleNamespace:
     return SimpleNamespace(**(defaults | changed))
 
 
-def ports(power: FakePower, clock: VirtualClock, cloud=None, **options: float) -> Ports:
-    config = SimpleNamespace(power=power_options(**options))
+def host_options(**changed: object) -> SimpleNamespace:
+    """The [hosts] options, quick."""
+    defaults = {
+        "migrations_per_source": 4,
+        "migrations_per_destination": 4,
+        "poll_interval": 1.0,
+        "migration_tries": 2,
+        "live_migration_timeout": 60.0,
+        "live_migration_policy": "wait",
+        "migration_timeout": 120.0,
+        "restart_batch": 1,
+        "boot_timeout": 60.0,
+        "return_interval": 20.0,
+    }
+    return SimpleNamespace(**(defaults | changed))
+
+
+def ports(power: FakePower, clock: VirtualClock, cloud=None, hosts=None, host_tasks=None, **power_) -> Ports:
+    config = SimpleNamespace(
+        power=power_options(**power_),
+        hosts=host_options(**(hosts or {})),
+        host_tasks=SimpleNamespace(
+            **(
+                {"allow_evacuate_host": True, "evacuation_retries": 2, "deny_evacuate": []}
+                | (host_tasks or {})
+            )
+        ),
+    )
     return Ports(power=power, cloud=cloud or absent_cloud(), clock=clock, config=config)

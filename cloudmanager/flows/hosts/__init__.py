@@ -1,0 +1,1 @@
+"""Flows of hosts: emptying them, fencing them, restarting them."""

@@ -1,0 +1,1 @@
+"""Flows of one server: moving it, and making it run again."""

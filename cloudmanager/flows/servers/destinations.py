@@ -1,0 +1,99 @@
+"""Where a server may go: pure functions over what the cloud says of its hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from cloudmanager.openstack.records import Hypervisor, Server, ServerGroup, Service
+
+NOVA = ""
+"""The destination of a server for which Nova shall choose."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """How many servers are on their way to each host, and how many of which Nova has not said where to."""
+
+    known: Counter[str]
+    unknown: int = 0
+
+    def to(self, host: str) -> int:
+        """The most that may be coming to this host."""
+        return self.known[host] + self.unknown
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A host that could take servers."""
+
+    host: str
+    free_ram_mb: int
+    hypervisor: Hypervisor = field(compare=False)
+
+
+def candidates(
+    services: Iterable[Service], hypervisors: Iterable[Hypervisor], *, leaving: Collection[str]
+) -> list[Candidate]:
+    """Hosts that are up, take servers and are not themselves being emptied; the freest first."""
+    usable = {service.host for service in services if service.up and service.enabled}
+    found = [
+        Candidate(
+            hypervisor.host, (hypervisor.ram_mb or 0) - (hypervisor.ram_used_mb or 0), hypervisor=hypervisor
+        )
+        for hypervisor in hypervisors
+        if hypervisor.host in usable and hypervisor.host not in leaving
+    ]
+    return sorted(found, key=lambda candidate: (-candidate.free_ram_mb, candidate.host))
+
+
+def next_destination(hosts: Sequence[Candidate], incoming: Incoming, limit: int) -> str | None:
+    """Where the next server shall go: `NOVA` while no host is at its limit; None: wait, all are.
+
+    Nova spreads servers better than we do, but does not know our limit: where a host has reached it we name
+    another one.
+    """
+    below = [candidate.host for candidate in hosts if incoming.to(candidate.host) < limit]
+    if not below:
+        return None
+    if len(below) == len(hosts):
+        return NOVA
+    return min(below, key=incoming.to)
+
+
+def suited(
+    server: Server,
+    hosts: Iterable[Candidate],
+    source: Hypervisor | None,
+    groups: Iterable[ServerGroup],
+    host_of: Mapping[str, str],
+) -> list[Candidate]:
+    """Hosts on which a running server could go on: the same family of CPU, its server groups kept."""
+    wanted: set[str] | None = None
+    forbidden: set[str] = set()
+    for group in groups:
+        if server.id not in group.members:
+            continue
+        others = {host_of[member] for member in group.members if member != server.id and member in host_of}
+        if group.policy == "anti-affinity":
+            forbidden |= others
+        elif group.policy == "affinity" and others:
+            wanted = others if wanted is None else wanted & others
+    return [
+        candidate
+        for candidate in hosts
+        if candidate.host not in forbidden
+        and (wanted is None or candidate.host in wanted)
+        and _same_cpu(source, candidate.hypervisor)
+    ]
+
+
+def _same_cpu(source: Hypervisor | None, target: Hypervisor) -> bool:
+    """Whether both have the same model of CPU; what is unknown is left to Nova to find out."""
+    if source is None or source.cpu is None or target.cpu is None:
+        return True
+    return source.cpu == target.cpu

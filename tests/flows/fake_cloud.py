@@ -1,0 +1,327 @@
+"""A cloud in memory for flows: it answers at once, moves servers in its own time, and fails on request.
+
+Its machines are those of `FakePower`: a host without power stops reporting, and its guests are dead.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from cloudmanager.errors import CloudRefused, CloudUnreachable, NotFound
+from cloudmanager.openstack.records import (
+    FAILED,
+    Accepted,
+    CpuModel,
+    Flavor,
+    Hypervisor,
+    LiveMigrationProgress,
+    Migration,
+    Server,
+    Service,
+)
+
+DOWN_AFTER = 12.0
+"""Seconds without a report after which a nova-compute counts as down."""
+
+
+@dataclass
+class Host:
+    machine: object
+    enabled: bool = True
+    reason: str | None = None
+    forced_down: bool = False
+    reported: float = 0.0
+    started: float = 0.0
+    was_on: bool = True
+    boot: float = 3.0
+
+
+@dataclass
+class Guest:
+    """A server, with what Nova does to it: how it fails, and where it really runs."""
+
+    record: Server
+    moves: int = 0
+    moving: Migration | None = None
+    due: float = 0.0
+    fails: dict[str, list[str]] = field(default_factory=dict)
+    never_converges: bool = False
+
+    @property
+    def stalls(self):
+        return self.never_converges and self.moving.type == "live-migration"
+
+
+class FakeCloud:
+    """Keeps the promise of the Cloud port. `calls` of it go through the line, where the worker may die."""
+
+    def __init__(self, line, clock):
+        self.line, self.clock = line, clock
+        self.hosts: dict[str, Host] = {}
+        self.guests: dict[str, Guest] = {}
+        self.records: dict[int, Migration] = {}
+        self.groups = []
+        self.live_takes, self.cold_takes, self.evacuation_takes = 4.0, 6.0, 3.0
+        self.split_brains: list[str] = []
+        self.asked: list[str] = []
+        self._ids = itertools.count(1)
+
+    # --- building -------------------------------------------------------------------------------------------
+
+    def add_host(self, name, machine, **state):
+        self.hosts[name] = Host(machine, reported=self.clock.now(), was_on=machine.on, **state)
+        if not machine.on:
+            self.hosts[name].reported -= 2 * DOWN_AFTER
+
+    def add_server(self, server_id, host, *, vm_state="active", **record):
+        status = {"active": "ACTIVE", "stopped": "SHUTOFF", "error": "ERROR"}.get(vm_state, vm_state.upper())
+        flavor = record.pop("flavor", Flavor("m1", 1, 1024, 0))
+        server = Server(server_id, f"vm-{server_id}", status, vm_state, None, host, flavor=flavor, **record)
+        self.guests[server_id] = Guest(server)
+        return self.guests[server_id]
+
+    def host_of(self, server_id):
+        self._settle()
+        return self.guests[server_id].record.host
+
+    # --- hosts ----------------------------------------------------------------------------------------------
+
+    async def services(self, *, max_age=0.0):
+        return self._call("services", lambda: [self._service(name) for name in self.hosts])
+
+    async def service(self, host):
+        return self._call(f"service {host}", lambda: self._service(host))
+
+    async def hypervisors(self, *, max_age=0.0):
+        return self._call("hypervisors", lambda: [self._hypervisor(name) for name in self.hosts])
+
+    async def server_groups(self):
+        return self._call("groups", lambda: list(self.groups))
+
+    async def cordon(self, host, reason):
+        return self._do(f"cordon {host}", lambda: self._set(host, enabled=False, reason=reason))
+
+    async def uncordon(self, host):
+        return self._do(f"uncordon {host}", lambda: self._set(host, enabled=True, reason=None))
+
+    async def force_down(self, host):
+        return self._do(f"force_down {host}", lambda: self._set(host, forced_down=True))
+
+    async def release_force_down(self, host):
+        def release():
+            if any(record.status == "done" and record.source == host for record in self.records.values()):
+                raise CloudRefused("`done` evacuation migration records remain", status=400)
+            self._set(host, forced_down=False)
+
+        return self._do(f"release {host}", release)
+
+    # --- servers --------------------------------------------------------------------------------------------
+
+    async def servers_on(self, host, *, max_age=0.0):
+        return self._call(
+            f"servers of {host}", lambda: [g.record for g in self.guests.values() if g.record.host == host]
+        )
+
+    async def server(self, server_id):
+        return self._call(f"server {server_id}", lambda: self._guest(server_id).record)
+
+    async def migrations_of_host(self, host, *, max_age=0.0):
+        def found():
+            return [r for r in self.records.values() if host in (r.source, r.destination)][::-1]
+
+        return self._call(f"migrations of host {host}", found)
+
+    async def migrations_of(self, server_id):
+        def found():
+            return [r for r in self.records.values() if r.server_id == server_id][::-1]
+
+        return self._call(f"migrations of {server_id}", found)
+
+    async def live_migration(self, server_id, migration_id):
+        return self._call("progress", lambda: LiveMigrationProgress(migration_id, "running", 1024, 512))
+
+    async def why(self, server_id, request_id):
+        return self._call("why", lambda: "as the test wishes")
+
+    async def live_migrate(self, server_id, destination=None, *, block_migration=None):
+        return self._do(
+            f"live {server_id}",
+            lambda: self._begin(server_id, "live-migration", "migrating", self.live_takes, destination),
+        )
+
+    async def cold_migrate(self, server_id, destination=None):
+        return self._do(
+            f"cold {server_id}",
+            lambda: self._begin(server_id, "migration", "resize_migrating", self.cold_takes, destination),
+        )
+
+    async def confirm_resize(self, server_id):
+        return self._do(f"confirm {server_id}", lambda: self._confirm(self._guest(server_id)))
+
+    async def evacuate(self, server_id, destination=None):
+        return self._do(f"evacuate {server_id}", lambda: self._evacuate(server_id, destination))
+
+    async def abort_migration(self, server_id, migration_id):
+        return self._do(f"abort {server_id}", lambda: self._end(self._guest(server_id), "cancelled"))
+
+    async def force_complete(self, server_id, migration_id):
+        def force():
+            guest = self._guest(server_id)
+            guest.never_converges, guest.due = False, self.clock.now() + 1
+
+        return self._do(f"force {server_id}", force)
+
+    async def reset_state(self, server_id, state):
+        def reset():
+            guest = self._guest(server_id)
+            self._change(guest, vm_state=state, status=state.upper(), task_state=None)
+
+        return self._do(f"reset_state {server_id}", reset)
+
+    async def reboot(self, server_id, *, hard):
+        return self._do(f"reboot {server_id}", lambda: self._run_again(server_id))
+
+    async def start(self, server_id):
+        return self._do(f"start {server_id}", lambda: self._run_again(server_id))
+
+    resume = unpause = unshelve = start
+
+    # --- how it works ---------------------------------------------------------------------------------------
+
+    def _call(self, what, answer):
+        self._settle()
+        return self.line.call(what, answer, CloudUnreachable)
+
+    def _do(self, what, act):
+        def asked():
+            self.asked.append(what)
+            act()
+            return Accepted(f"req-{what}")
+
+        return self._call(what, asked)
+
+    def _settle(self):
+        for host in self.hosts.values():
+            self._settle_host(host)
+        for guest in self.guests.values():
+            if guest.moving and self.clock.now() >= guest.due and not guest.stalls:
+                self._come_to_an_end(guest)
+
+    def _settle_host(self, host):
+        now = self.clock.now()
+        host.machine.settle()
+        if host.machine.on and not host.was_on:
+            host.started = now
+            self._clean_up(host)
+        host.was_on = host.machine.on
+        if host.machine.on and now >= host.started + host.boot:
+            host.reported = now
+
+    def _clean_up(self, host):
+        """A nova-compute that starts deletes what was evacuated from it."""
+        name = next(name for name, other in self.hosts.items() if other is host)
+        for record in self.records.values():
+            if record.type == "evacuation" and record.source == name and record.status == "done":
+                self.records[record.id] = replace(record, status="completed")
+
+    def _service(self, name):
+        if name not in self.hosts:
+            raise NotFound(f"Nova knows no host {name}")
+        host = self.hosts[name]
+        up = not host.forced_down and self.clock.now() - host.reported < DOWN_AFTER
+        reported = datetime.fromtimestamp(host.reported, UTC).replace(tzinfo=None)
+        return Service(f"id-{name}", name, host.enabled, host.reason, up, host.forced_down, reported)
+
+    def _hypervisor(self, name):
+        up = self._service(name).up
+        cpu = CpuModel("x86_64", "Intel", "Skylake")
+        enabled = self.hosts[name].enabled
+        used = sum(1024 for guest in self.guests.values() if guest.record.host == name)
+        return Hypervisor(
+            f"hv-{name}", name, name, "QEMU", up, enabled, ram_mb=65536, ram_used_mb=used, cpu=cpu
+        )
+
+    def _set(self, host, **changes):
+        for name, value in changes.items():
+            setattr(self.hosts[host], name, value)
+
+    def _guest(self, server_id):
+        if server_id not in self.guests:
+            raise NotFound(f"there is no server {server_id}")
+        return self.guests[server_id]
+
+    def _change(self, guest, **changes):
+        guest.record = replace(guest.record, **changes)
+
+    def _begin(self, server_id, kind, task_state, takes, destination):
+        guest = self._guest(server_id)
+        if guest.record.task_state == task_state:
+            return  # asked for already
+        if guest.record.task_state or guest.record.vm_state not in ("active", "paused", "stopped", "error"):
+            raise CloudRefused(f"it is {guest.record.task_state or guest.record.vm_state}", status=409)
+        guest.moving = Migration(
+            next(self._ids), server_id, kind, "running", guest.record.host, destination or self._choose(guest)
+        )
+        self.records[guest.moving.id] = guest.moving
+        guest.due = self.clock.now() + takes
+        self._change(guest, task_state=task_state)
+
+    def _choose(self, guest):
+        free = [
+            name
+            for name in self.hosts
+            if name != guest.record.host and self._service(name).up and self.hosts[name].enabled
+        ]
+        crowd = {name: sum(g.record.host == name for g in self.guests.values()) for name in free}
+        return min(free, key=crowd.__getitem__, default=None)
+
+    def _evacuate(self, server_id, destination):
+        source = self._guest(server_id).record.host
+        if self._service(source).up:
+            raise CloudRefused(f"Compute service of {source} is still in use.", status=400)
+        self._begin(server_id, "evacuation", "rebuilding", self.evacuation_takes, destination)
+
+    def _come_to_an_end(self, guest):
+        kind = guest.moving.type
+        if why := guest.fails.get(kind) and guest.fails[kind].pop(0):
+            self._change(guest, fault=why)
+            self._end(guest, "error")
+        elif guest.moving.destination is None:
+            self._end(guest, "error")
+        elif kind == "migration":
+            self._arrive(guest)
+            self._end(guest, "finished", keep_moving=False)
+            self._change(guest, vm_state="resized", status="VERIFY_RESIZE")
+        else:
+            if kind == "evacuation" and self.hosts[guest.record.host].machine.on:
+                self.split_brains.append(guest.record.id)
+            self._arrive(guest)
+            self._end(guest, "done" if kind == "evacuation" else "completed")
+            if kind == "evacuation":
+                self._change(guest, vm_state="active", status="ACTIVE")
+
+    def _arrive(self, guest):
+        guest.moves += 1
+        self._change(guest, host=guest.moving.destination)
+
+    def _end(self, guest, status, *, keep_moving=False):
+        if guest.moving is None:
+            return
+        self.records[guest.moving.id] = replace(self.records[guest.moving.id], status=status)
+        guest.moving = None
+        self._change(guest, task_state=None)
+        if status in FAILED and self.records and guest.record.vm_state == "resized":
+            self._change(guest, vm_state="error")
+
+    def _confirm(self, guest):
+        if guest.record.vm_state != "resized":
+            return
+        newest = max(record.id for record in self.records.values() if record.server_id == guest.record.id)
+        self.records[newest] = replace(self.records[newest], status="confirmed")
+        self._change(guest, vm_state="active", status="ACTIVE")
+
+    def _run_again(self, server_id):
+        guest = self._guest(server_id)
+        self._change(guest, vm_state="active", status="ACTIVE", task_state=None)
