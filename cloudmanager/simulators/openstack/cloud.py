@@ -11,6 +11,7 @@ from cloudmanager.simulators.openstack.compute import Compute
 from cloudmanager.simulators.openstack.images import Glance, Images
 from cloudmanager.simulators.openstack.networks import Networks, Neutron
 from cloudmanager.simulators.openstack.nova import Nova
+from cloudmanager.simulators.openstack.placement import Placement
 from cloudmanager.simulators.openstack.rest import RestService
 from cloudmanager.simulators.openstack.volumes import Cinder, Volumes
 
@@ -51,6 +52,7 @@ class OpenStack:
         self.servers: dict[str, Keystone | RestService] = {
             "keystone": Keystone(self.identity),
             "nova": Nova(self.compute, self.identity),
+            "placement": Placement(self.compute, self.identity),
             "cinder": Cinder(self.volumes, self.images, self.identity),
             "glance": Glance(self.images, self.identity),
             "neutron": Neutron(self.networks, self.identity),

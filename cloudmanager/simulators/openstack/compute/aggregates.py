@@ -66,13 +66,13 @@ class Aggregates:
         in_zone = [a for a in self._rows.values() if name in a.hosts and ZONE in a.metadata]
         if zone is not None and in_zone and old != zone:
             raise Conflict(
-                f"Cannot add host to aggregate {row.id}. Reason: Cannot add host {name} in aggregate {row.id}: "
-                f"host exists in another availability zone: {old}."
+                f"Cannot add host to aggregate {row.id}. Reason: Cannot add host {name} in aggregate "
+                f"{row.id}: host exists in another availability zone: {old}."
             )
         if zone is not None and zone != old and self._compute.tables.servers_on(name):
             raise Conflict(
-                f"Cannot add host to aggregate {row.id}. Reason: Cannot add host {name} in aggregate {row.id}: "
-                "the host has servers, and those would change their availability zone."
+                f"Cannot add host to aggregate {row.id}. Reason: Cannot add host {name} in aggregate "
+                f"{row.id}: the host has servers, and those would change their availability zone."
             )
         row.hosts.append(name)
         row.updated_at = self._compute.clock.now()
@@ -83,8 +83,8 @@ class Aggregates:
             raise NotThere(f"Aggregate {row.id} has no host {name}.")
         if ZONE in row.metadata and self._compute.tables.servers_on(name):
             raise Conflict(
-                f"Cannot remove host from aggregate {row.id}. Reason: Cannot remove host {name} from aggregate "
-                f"{row.id}: the host has servers, and those would change their availability zone."
+                f"Cannot remove host from aggregate {row.id}. Reason: Cannot remove host {name} from "
+                f"aggregate {row.id}: the host has servers, and those would change their availability zone."
             )
         row.hosts.remove(name)
         row.updated_at = self._compute.clock.now()
@@ -106,8 +106,8 @@ class Aggregates:
         used = [name for name in row.hosts if self._compute.tables.servers_on(name)]
         if used:
             raise Invalid(
-                f"Cannot update metadata of aggregate {row.id}. Reason: One or more hosts contain instances in "
-                f"this zone: {', '.join(used)}."
+                f"Cannot update metadata of aggregate {row.id}. Reason: One or more hosts contain instances "
+                f"in this zone: {', '.join(used)}."
             )
 
     def _name_must_be_free(self, name: str) -> None:

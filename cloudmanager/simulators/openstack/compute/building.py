@@ -1,4 +1,4 @@
-"""Servers come and go: built where the scheduler says, or in ERROR without a host; deleted, and still remembered."""
+"""Servers come and go: built where the scheduler says, or in ERROR; deleted, but still remembered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Building:
     def create(
         self, wish: Server, origin: Origin, *, count: int = 1, host: str | None = None
     ) -> list[Server]:
-        """Begin to build servers like `wish`, each with an id of its own; `host` is the only one they may be on."""
+        """Begin to build servers like `wish`, each with an id of its own, wherever or only on `host`."""
         if host is not None and host not in self._tables.hosts:
             raise Invalid(f"Compute host {host} could not be found.")
         group = self._tables.group_of(wish)
@@ -120,9 +120,9 @@ class Building:
             self._compute.hosts.drop_guest(server.host, server.id)
         self._compute.attachments.release_all(server)
         self._compute.plugs.unplug(server)
-        self._compute.place(server, None)
         server.vm_state, server.power_state = "deleted", 0
         server.deleted_at = self._compute.clock.now()
+        self._tables.place(server, server.host)  # the record keeps its host, the host has the server no more
         self._compute.set_task(server, None)
         for group in self._tables.groups.values():
             if server.id in group.members:

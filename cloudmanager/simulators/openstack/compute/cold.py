@@ -45,7 +45,7 @@ class ColdMigrations:
         if host is not None and host == server.host:
             raise Invalid(f"The target host can't be the same one as the server's: {host}.")
         self._must_be_up(server)
-        self._begin(server, origin, "migrate", COLD, host, None)
+        self._begin(server, origin, COLD, host, None)
 
     def resize(self, server: Server, origin: Origin, flavor: Flavor) -> None:
         """Accept a resize."""
@@ -53,7 +53,7 @@ class ColdMigrations:
         if flavor.id == server.flavor.id:
             raise Invalid("When resizing, instances must change flavor!")
         self._must_be_up(server)
-        self._begin(server, origin, "resize", RESIZE, None, flavor.id)
+        self._begin(server, origin, RESIZE, None, flavor.id)
 
     def confirm(self, server: Server, origin: Origin) -> None:
         """Be content: what is left on the source goes."""
@@ -71,9 +71,9 @@ class ColdMigrations:
         self._compute.work.send(self._compute.timings.cold_step, row.destination, "cold_revert", row.id)
 
     def _begin(
-        self, server: Server, origin: Origin, action: str, kind: str, host: str | None, flavor_id: str | None
+        self, server: Server, origin: Origin, kind: str, host: str | None, flavor_id: str | None
     ) -> None:
-        self._compute.actions.begin(server, action, origin)
+        self._compute.actions.begin(server, "migrate" if kind == COLD else "resize", origin)
         self._compute.set_task(server, "resize_prep")
         who = (origin.request_id, origin.user_id, origin.project_id)
         rpc = self._compute.timings.rpc

@@ -1,6 +1,6 @@
 """Evacuation: a server of a host that Nova holds for dead is started elsewhere, from its disk.
 
-Nova does not look whether the host is dead. If it is not, the guest runs twice: `split_brains` remembers that.
+Nova does not look whether the host is dead. If it is not, the guest runs twice: see `split_brains`.
 """
 
 from __future__ import annotations

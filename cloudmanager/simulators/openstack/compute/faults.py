@@ -16,9 +16,9 @@ class UnknownFault(ValueError):
 class Fault:
     """One operation that goes wrong, on `host` (the one that would do it) and for `server`; None is any.
 
-    `live_migration` on its source: with `stall` it never converges, else it fails at the part `at` (0 to 1) of
-    its way and ends in `status`. `pre_check` is the destination that refuses. `count` is how often it strikes;
-    None is always.
+    `live_migration` on its source: with `stall` it never converges, else it fails at the part `at` (0 to 1)
+    of its way and ends in `status`. `pre_check` is the destination that refuses. `count` is how often it
+    strikes; None is always.
     """
 
     operation: str

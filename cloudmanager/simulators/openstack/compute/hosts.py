@@ -203,9 +203,9 @@ class Hosts:
         """Say that a nova-compute is down whatever it reports; taken back only after it has tidied up."""
         if not forced and self._compute.evacuations.left_behind(host.name):
             raise Invalid(
-                f"Unable to force up host {host.name} as `done` evacuation migration records remain associated "
-                "with the host. Ensure the compute service has been restarted, allowing these records to move to "
-                "`completed` before retrying this request."
+                f"Unable to force up host {host.name} as `done` evacuation migration records remain "
+                "associated with the host. Ensure the compute service has been restarted, allowing these "
+                "records to move to `completed` before retrying this request."
             )
         host.forced_down = forced
         host.changed_at = self._clock.now()
@@ -219,8 +219,8 @@ class Hosts:
             )
         if any(host.name in (row.source, row.destination) for row in self._compute.migrations.in_progress()):
             raise Conflict(
-                "Unable to delete compute service that has in-progress migrations. Complete the migrations or "
-                "delete the instances first."
+                "Unable to delete compute service that has in-progress migrations. Complete the migrations "
+                "or delete the instances first."
             )
         self._report_no_more(host)
         host.service_id, host.reported_at = None, None

@@ -195,6 +195,6 @@ class _Refused(Exception):
 
 def _wrong(row: Migration, server: Server, method: str) -> Invalid:
     return Invalid(
-        f"Migration {row.id} state of instance {server.id} is {row.status}. Cannot {method} while the migration "
-        "is in this state."
+        f"Migration {row.id} state of instance {server.id} is {row.status}. Cannot {method} while the "
+        "migration is in this state."
     )

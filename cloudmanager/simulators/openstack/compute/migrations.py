@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LIVE, COLD, RESIZE, EVACUATION = "live-migration", "migration", "resize", "evacuation"
 ENDED = ("completed", "failed", "error", "cancelled", "confirmed", "reverted")
-"""Statuses that nothing follows and that hold nothing. After `finished` and `done` something is still to come."""
+"""Statuses that nothing follows. After `finished` and `done` something is still to come."""
 
 MOVING = ("accepted", "queued", "preparing", "running", "pre-migrating", "migrating", "post-migrating")
 _MIB = 1 << 20

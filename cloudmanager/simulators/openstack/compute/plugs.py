@@ -1,4 +1,4 @@
-"""The ports of servers. Where there is a simulated Neutron they are its ports; else servers have no network."""
+"""The ports of servers. Where there is a simulated Neutron they are its; else servers have no network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OWNER = "compute:{}"
 
 
 class Plugs:
-    """Plugs servers in. What a server was asked to have is in its `ports`, as {"net_id", "port_id", "address"}."""
+    """Plugs servers in. What was asked for is in a server's `ports`, as {"net_id", "port_id", "address"}."""
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One verb: the task meanwhile, the state and the guest's power afterwards, and Nova's name of the event."""
+    """One verb: the task meanwhile, state and power of the guest afterwards, Nova's name of the event."""
 
     task: str
     state: str

@@ -1,4 +1,4 @@
-"""What a nova-compute does when it starts: it tidies up after evacuations and looks what became of its guests."""
+"""What a nova-compute does when it starts: it tidies up after evacuations and looks at its guests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Nova keeps: flavors, key pairs, groups, servers, migrations, actions, aggregates, and nova-computes."""
+"""What Nova keeps: flavors, key pairs, groups, servers, migrations, actions, aggregates, nova-computes."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Server:
 
 @dataclass(slots=True, kw_only=True)
 class Migration:
-    """One attempt to move a server. `at_bytes` are {total, processed, remaining} of its memory while it runs."""
+    """One attempt to move a server."""
 
     id: int
     uuid: str = field(default_factory=new_id)
@@ -201,10 +201,10 @@ class Aggregate:
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """Something that is done later: by the nova-compute of `host`, or by the control plane where that is None.
+    """Something that is done later, by the nova-compute of `host` or (None) by the control plane.
 
-    A message (`run` is None) waits in the queue until a nova-compute takes it; the rest of the work belongs to
-    one run of the process.
+    A message (`run` is None) waits in the queue until a nova-compute takes it; the rest of the work belongs
+    to one run of the process.
     """
 
     id: int

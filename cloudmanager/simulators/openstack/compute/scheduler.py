@@ -45,7 +45,7 @@ class Scheduler:
         return {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mb, "DISK_GB": host.disk_gb}
 
     def claims(self, host: Host) -> Iterator[tuple[str, dict[str, int]]]:
-        """Which server claims what on a host: those that are there, those that come, those that were evacuated."""
+        """Which server claims what on a host: also those that come, and those that were evacuated."""
         for server in self._tables.servers_on(host.name):
             yield server.id, claim_of(server)
         for migration in self._compute.migrations.claiming():

@@ -37,18 +37,11 @@ class SystemMetadata:
                 database.execute(_TABLE)
                 database.execute(_INDEX)
 
-    def write_new(self, server: Server) -> None:
-        """The rows of a new server."""
-        flavor = server.flavor
-        values = {
-            **_IMAGE,
-            "image_min_disk": str(flavor.disk),
-            "image_base_image_ref": server.image_id,
-            "boot_roles": "member,reader",
-            "owner_user_name": server.user_id,
-            "owner_project_name": server.project_id,
-        }
-        rows: list[tuple[str, ...]] = [(_now(), server.id, key, value) for key, value in values.items()]
+    def write_new(self, *servers: Server) -> None:
+        """The rows of new servers."""
+        rows: list[tuple[str, ...]] = [
+            (_now(), server.id, key, value) for server in servers for key, value in _of(server).items()
+        ]
         self._write(
             'INSERT INTO instance_system_metadata (created_at, instance_uuid, "key", value, deleted) '
             "VALUES (?, ?, ?, ?, 0)",
@@ -96,6 +89,17 @@ class _Database:
         if kind is None:
             self._connection.commit()
         self._connection.close()
+
+
+def _of(server: Server) -> dict[str, str]:
+    return {
+        **_IMAGE,
+        "image_min_disk": str(server.flavor.disk),
+        "image_base_image_ref": server.image_id,
+        "boot_roles": "member,reader",
+        "owner_user_name": server.user_id,
+        "owner_project_name": server.project_id,
+    }
 
 
 def _now() -> str:

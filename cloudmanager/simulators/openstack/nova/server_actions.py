@@ -61,7 +61,7 @@ class ServerActions:
             "addSecurityGroup": self._add_group,
             "removeSecurityGroup": self._remove_group,
             "forceDelete": self._force_delete,
-            **{name: self._simple for name in _SIMPLE},
+            **dict.fromkeys(_SIMPLE, self._simple),
         }
 
     def routes(self) -> dict[str, Callable[[Call], Answer]]:

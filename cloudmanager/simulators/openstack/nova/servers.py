@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.simulators.http import Answer
 from cloudmanager.simulators.openstack.compute.building import must_be_free
 from cloudmanager.simulators.openstack.compute.rows import Origin
-from cloudmanager.simulators.openstack.compute.states import status_names, status_of
 from cloudmanager.simulators.openstack.nova import host_shapes, server_shapes
+from cloudmanager.simulators.openstack.nova.filters import filters
 from cloudmanager.simulators.openstack.nova.paging import page, time_of
 from cloudmanager.simulators.openstack.nova.versions import has
 from cloudmanager.simulators.openstack.problems import Invalid, NotThere
@@ -21,23 +20,6 @@ if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.compute.rows import Server
     from cloudmanager.simulators.openstack.rest import Call
 
-_ADMIN_FILTERS: dict[str, Callable[[Server], Any]] = {
-    "host": lambda server: server.host,
-    "node": lambda server: server.host,
-    "hypervisor_hostname": lambda server: server.host,
-    "user_id": lambda server: server.user_id,
-    "vm_state": lambda server: server.vm_state,
-    "task_state": lambda server: server.task_state,
-    "reservation_id": lambda server: server.reservation_id,
-    "launch_index": lambda server: str(server.launch_index),
-    "power_state": lambda server: str(server.power_state),
-    "key_name": lambda server: server.key_name,
-}
-_FILTERS: dict[str, Callable[[Server], Any]] = {
-    "image": lambda server: server.image_id,
-    "flavor": lambda server: server.flavor.id,
-    "locked": lambda server: str(server.locked).lower(),
-}
 _SORTS: dict[str, Callable[[Server], Any]] = {
     "created_at": lambda server: (server.created_at, server.number),
     "updated_at": lambda server: (server.updated_at, server.number),
@@ -91,7 +73,9 @@ class Servers:
 
     def _list(self, call: Call) -> Answer:
         detail = call.request.path.rstrip("/").endswith("/detail")
-        rows = self._sorted(call, [server for server in self._candidates(call) if self._fits(call, server)])
+        tests = filters(call, self._compute)
+        rows = [server for server in self._candidates(call) if all(test(server) for test in tests)]
+        rows = self._sorted(call, rows)
         shown, following = page(call, rows, lambda server: server.id)
         if detail:
             found = [server_shapes.full(call, self._compute, server, one=False) for server in shown]
@@ -102,53 +86,19 @@ class Servers:
 
     def _candidates(self, call: Call) -> Iterable[Server]:
         """Servers that the caller may see; those of a host are found fast."""
-        tables = self._compute.tables
+        project: str | None = call.caller.project_id
         if call.flag("all_tenants"):
             call.caller.must_have("admin", "os_compute_api:servers:index:get_all_tenants")
-            wanted = call.query.get("project_id") or call.query.get("tenant_id")
-        else:
-            wanted = call.caller.project_id
-        if call.caller.is_admin and (host := call.query.get("host")):
-            found: Iterable[Server] = tables.servers_on(host)
-        else:
-            found = tables.servers.values()
+            project = call.query.get("project_id") or call.query.get("tenant_id")
         gone = call.flag("deleted") and call.caller.is_admin
-        with_deleted = gone or "changes-since" in call.query
-        for server in found:
-            if wanted in (None, server.project_id) and (with_deleted or not server.deleted):
-                if not gone or server.deleted:
-                    yield server
-
-    def _fits(self, call: Call, server: Server) -> bool:
-        query = call.query
-        since, before = time_of(call, "changes-since"), time_of(call, "changes-before")
-        if since is not None and server.updated_at < since:
-            return False
-        if before is not None and server.updated_at > before:
-            return False
-        if not self._has_status(call, server):
-            return False
-        if "name" in query and not _matches(query["name"], server.name):
-            return False
-        if "ip" in query and not any(query["ip"] in ip for ip in self._compute.plugs.ips(server)):
-            return False
-        if zone := query.get("availability_zone"):
-            if not server.host or self._compute.hosts.zone_of(server.host) != zone:
-                return False
-        known = _FILTERS | (_ADMIN_FILTERS if call.caller.is_admin else {})
-        return all(
-            read(server) == query[name] or (query[name] in ("None", "") and read(server) is None)
-            for name, read in known.items()
-            if name in query
-        )
-
-    def _has_status(self, call: Call, server: Server) -> bool:
-        wanted = [status.upper() for status in call.request.values("status")]
-        if not wanted:
-            return True
-        if not any(status_names(status) for status in wanted):
-            return False
-        return status_of(server) in wanted
+        tables, host = self._compute.tables, call.query.get("host")
+        if gone or "changes-since" in call.query:
+            found: Iterable[Server] = tables.servers.values()
+        elif host and call.caller.is_admin:
+            found = tables.servers_on(host)
+        else:
+            found = (server for server in tables.servers.values() if not server.deleted)
+        return (s for s in found if project in (None, s.project_id) and (s.deleted or not gone))
 
     def _sorted(self, call: Call, rows: list[Server]) -> list[Server]:
         keys = call.request.values("sort_key") or ["created_at"]
@@ -260,13 +210,6 @@ class Servers:
         ):
             raise NotThere(f"Instance {call.name} could not be found.")
         return server
-
-
-def _matches(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error as problem:
-        raise Invalid(f"Invalid input for query parameters name. {problem}") from None
 
 
 def _texts(metadata: dict[str, Any]) -> dict[str, str]:
