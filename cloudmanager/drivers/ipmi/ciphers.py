@@ -13,11 +13,14 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from .packets import BadPacket, add_confidentiality_pad, strip_confidentiality_pad
 
 _BLOCK: Final = 16
 _KEY_CONSTANT_SIZE: Final = 20
+_HASHES: Final = {"sha1": SHA1(), "sha256": SHA256()}  # noqa: S303 - cipher suite 3 demands it
 
 
 @dataclass(frozen=True)
@@ -86,19 +89,21 @@ class SessionKeys:
     use it. The first block that leaves a chain serves as the initialisation vector of what follows.
     """
 
-    __slots__ = ("_decrypt", "_digest", "_encrypt", "_k1", "code_size")
+    __slots__ = ("_decrypt", "_encrypt", "_keyed", "code_size")
 
     def __init__(self, suite: Suite, sik: bytes) -> None:
         self.code_size = suite.code_size
-        self._digest = suite.digest
-        self._k1 = suite.mac(sik, b"\x01" * _KEY_CONSTANT_SIZE)
+        k1 = suite.mac(sik, b"\x01" * _KEY_CONSTANT_SIZE)
+        self._keyed = HMAC(k1, _HASHES[suite.digest])
         cipher = Cipher(AES(suite.mac(sik, b"\x02" * _KEY_CONSTANT_SIZE)[:_BLOCK]), CBC(bytes(_BLOCK)))
         self._encrypt = cipher.encryptor().update
         self._decrypt = cipher.decryptor().update
 
     def code(self, octets: bytes) -> bytes:
         """The integrity code of a packet (§13.28.4)."""
-        return hmac.digest(self._k1, octets, self._digest)[: self.code_size]
+        code = self._keyed.copy()
+        code.update(octets)
+        return code.finalize()[: self.code_size]
 
     def encrypt(self, message: bytes) -> bytes:
         """An unpredictable initialisation vector and the padded message in AES-CBC-128 (§13.29)."""
