@@ -1,8 +1,16 @@
 """Options of power controls: what a type of device takes beyond host, port and credentials."""
 
 import pytest
+from jsonschema import Draft202012Validator
 from sqlalchemy import select, update
 
+from cloudmanager.api.power_control_options import (
+    OPTIONS_OF_TYPES,
+    OptionsBody,
+    OptionsShape,
+    options_of_types,
+)
+from cloudmanager.drivers import DRIVERS
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.drivers.ipmi import IpmiSettings
 from cloudmanager.drivers.tls import TlsSettings
@@ -22,6 +30,20 @@ def change(api, control, status=200, query="", **values):
 
 def refused(api, **values):
     return api.post("/v1/power-controls/", {"power_control": {**REDFISH, **values}}, 422)["error"]
+
+
+def test_what_is_told_of_each_type_is_as_documented():
+    told = options_of_types(DRIVERS)
+    Draft202012Validator(OPTIONS_OF_TYPES).validate(told)
+    assert {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 255}]}.items() <= OptionsShape.json_schema[
+        "properties"
+    ]["unit_id"].items()
+    both = OptionsBody.json_schema["properties"]["tls"]
+    assert "IntelAMT: " in both["description"]
+    assert "RedfishDevice: " in both["description"]
+    accepts = Draft202012Validator(both).is_valid
+    assert all(accepts(value) for value in ("auto", "verify", None))
+    assert not any(accepts(value) for value in ("maybe", 1))
 
 
 @pytest.mark.both_databases

@@ -36,7 +36,9 @@ class Site:
             self.world.plug("chassis", str(number), f"blade{number}")
         board = self.centre.add_board("board", "et7067", {"5": "relayed"})
         board.memory["net id"] = UNIT
-        self.chassis, self.board = chassis, board
+        self.world.add_node("guest", on=False)
+        libvirt = self.centre.add_board("libvirt", "libvirt", {"web": "guest"}, login="root", password="p")
+        self.chassis, self.board, self.libvirt = chassis, board, libvirt
 
     @contextlib.contextmanager
     def running(self):
@@ -156,6 +158,21 @@ def test_a_board_that_is_not_unit_one(product, site):
         switch(product, node, action)
         # A closed relay is not yet a machine that runs.
         wait_until(lambda: site.world.is_on("relayed") is on, within=5)  # noqa: B023
+
+
+def test_a_host_whose_key_is_in_no_file(product, site):
+    """The error names the key; with it as an option the host's machines can be switched."""
+    values = {
+        "control_type": "SshDevice", "protocol_type": "ssh", "host": "127.0.0.1",
+        "port_number": site.libvirt.port, "login": "root", "password": "p",
+    }  # fmt: skip
+    assert "set `host_key`" in create(product, 502, **values)["message"]
+    key = site.centre.servers["libvirt"].host_key
+    control = create(product, 201, **values, options={"host_key": key})
+    assert control["options"] == {"host_key": key}
+    node = node_on(product, control, "web", "guest")
+    switch(product, node, "power-on")
+    assert site.world.is_on("guest")
 
 
 def test_a_file_of_devices_with_options(product, site, tmp_path):

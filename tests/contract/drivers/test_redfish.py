@@ -182,6 +182,7 @@ class TestMakers:
             async with driver_of(simulator) as driver:
                 states = await driver.read_states([str(number) for number in range(1, 12)])
                 assert [outlet for outlet, state in states.items() if state is PowerState.ON] == ["10"]
+                assert await driver.read_states([]) == states
                 await driver.apply("11", Action.ON)
                 await until(lambda: simulator.world.is_on("more11"))
                 with pytest.raises(DeviceRefused, match=r"no port '12'; its ports are 1\.\.11"):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cloudmanager.drivers.amt import IntelAMT, wsman
 from cloudmanager.drivers.amt.digest import Digest
-from cloudmanager.drivers.base import Action, PowerState
+from cloudmanager.drivers.amt.driver import AmtSettings, _with_tls
+from cloudmanager.drivers.base import Action, PowerState, Settings
 from cloudmanager.drivers.http_client import Answer
 from cloudmanager.drivers.tls import TlsSettings
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
@@ -192,3 +193,23 @@ async def test_hostile_answers(hostile, action):
         said = found.message
     await device.close()
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("port", "tls", "meant"),
+    [
+        (16992, "auto", "off"),
+        (16993, "auto", "verify"),
+        (16993, "off", "off"),
+        (16992, "insecure", "insecure"),
+    ],
+)
+def test_the_port_tells_about_tls_unless_it_is_said(port, tls, meant):
+    pin = "ab" * 32
+    made = _with_tls(AmtSettings(host="pc", port=port, password="p", tls=tls, fingerprint=pin))
+    assert made == TlsSettings(host="pc", port=port, password="p", tls=meant, fingerprint=pin)
+    assert _with_tls(made) is made
+
+
+def test_plain_settings_mean_the_same():
+    assert _with_tls(Settings(host="pc", port=16993)) == TlsSettings(host="pc", port=16993, tls="verify")
