@@ -9,6 +9,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.simulators.faults import BadFault
+from cloudmanager.simulators.openstack import faults
+from cloudmanager.simulators.openstack.seeding import administrators_token
 from cloudmanager.simulators.world import Cause, UnknownName
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class ControlServer:
             "status": (frozenset(), self._status),
             "fault": (frozenset({"device", "set"}), self._fault),
             "heal": (frozenset({"device"}), self._heal),
+            "token": (frozenset({"known"}), self._token),
             "power": (frozenset({"node", "action"}), self._power),
         }
 
@@ -114,11 +117,26 @@ class ControlServer:
     def _fault(self, device: str, set: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 - the key of the request
         if not isinstance(set, dict):
             raise BadFault("set must be an object of faults")
+        cloud = self._centre.cloud
+        if cloud and device in cloud.servers:
+            return {"device": device, "faults": faults.set_faults(cloud, device, set)}
         return {"device": device, "faults": self._centre.world.set_faults(device, **set).to_dict()}
 
     def _heal(self, device: str | None) -> dict[str, Any]:
-        self._centre.world.heal(device)
+        cloud = self._centre.cloud
+        if cloud and (device is None or device in cloud.servers):
+            faults.heal(cloud, device)
+        if not cloud or device not in cloud.servers:
+            self._centre.world.heal(device)
         return {"device": device}
+
+    def _token(self, known: str) -> dict[str, Any]:
+        """A token of the cloud's administrator that lasts; the known one if it can be."""
+        if self._centre.cloud is None:
+            raise UnknownName("there is no cloud")
+        token = administrators_token(self._centre.cloud.identity, known)
+        self._centre.save()
+        return {"token": token.id}
 
     def _power(self, node: str, action: str) -> dict[str, Any]:
         """Somebody stands before the machine."""

@@ -18,6 +18,9 @@ from cloudmanager.simulators.amt import AmtService
 from cloudmanager.simulators.control import ControlServer
 from cloudmanager.simulators.ipmi import Bmc
 from cloudmanager.simulators.modbus import Et7067
+from cloudmanager.simulators.openstack.cloud import OpenStack
+from cloudmanager.simulators.openstack.compute import Compute
+from cloudmanager.simulators.openstack.seeding import seed_cloud
 from cloudmanager.simulators.redfish import RedfishService
 from cloudmanager.simulators.relays import mains_closed
 from cloudmanager.simulators.seeding import seed_boards
@@ -26,14 +29,17 @@ from cloudmanager.simulators.ssh import SshHost
 from cloudmanager.simulators.world import Account, Device, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cloudmanager.simulators.clock import Clock
 
 LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 SAVE_DELAY = 0.5  # seconds; many changes are one save
-FORMAT = "world-1"  # the state file's only key, renamed when its content changes
+CLOUD_SAVE_DELAY = 2.0  # a cloud changes all the time while its servers move
+FORMAT = "world-1"  # a key of the state file, renamed when its content changes
+CLOUD = "cloud-1"  # the other key; it is not there when there is no cloud
+NOVA_DATABASE = "nova.db"  # beside the state file
 _MAINS = ("et7067", "daenet")  # kinds of boards whose relays carry the power of the nodes
 _BMC_ACCOUNT = 2  # user id 1 is the nameless user of IPMI (§22.28)
 _EVERY_NTH_OFF = 7
@@ -68,13 +74,16 @@ SERVERS: dict[str, Callable[[World, str], Server]] = {  # by the kind of device
 
 
 class DataCentre:
-    """Nodes, their devices and the servers that answer for them."""
+    """Nodes, their devices and the servers that answer for them; a cloud on the nodes, where there is one."""
 
-    def __init__(self, world: World | None = None, *, state_file: Path | None = None) -> None:
+    def __init__(
+        self, world: World | None = None, *, state_file: Path | None = None, cloud: OpenStack | None = None
+    ) -> None:
         self.world = world or World()
+        self.cloud = cloud
         self.servers: dict[str, Server] = {}
         self._state_file = state_file
-        self._save_pending = False
+        self._save_at: float | None = None  # on the loop's clock; None: nothing has changed
         self._stop_watching: Callable[[], None] | None = None
 
     @classmethod
@@ -104,9 +113,18 @@ class DataCentre:
         try:
             kept = json.loads(state_file.read_bytes())
             world = World.from_dict(kept[FORMAT], clock=clock)
+            database = state_file.with_name(NOVA_DATABASE)
+            cloud = OpenStack.from_dict(kept[CLOUD], world, database=database) if CLOUD in kept else None
         except (ValueError, KeyError, TypeError) as problem:
             raise ValueError(f"{state_file} is not a state of the data centre: {problem!r}") from problem
-        return cls(world, state_file=state_file)
+        return cls(world, state_file=state_file, cloud=cloud)
+
+    def add_cloud(self, nodes: Sequence[str]) -> OpenStack:
+        """Put the cloud of a demo on these nodes."""
+        database = self._state_file.with_name(NOVA_DATABASE) if self._state_file else None
+        self.cloud = OpenStack(self.world, compute=Compute(self.world, database=database))
+        seed_cloud(self.cloud, nodes)
+        return self.cloud
 
     def add_node(
         self,
@@ -157,15 +175,21 @@ class DataCentre:
                 server = SERVERS[device.kind](self.world, device.name)
                 device.port = await _listen(server, device)
                 self.servers[device.name] = server
+        if self.cloud:
+            await self.cloud.start(HOST)
         self.save()
         if self._state_file and not self._stop_watching:
             self._stop_watching = self.world.watch(lambda _event: self._save_soon())
+            if self.cloud:
+                self.cloud.watch(lambda: self._save_soon(CLOUD_SAVE_DELAY))
 
     async def stop(self) -> None:
         """Stop all servers and save, if `start` had come so far that the state file is ours."""
         while self.servers:
             _, server = self.servers.popitem()
             await server.stop()
+        if self.cloud:
+            await self.cloud.stop()
         if self._stop_watching:
             self._stop_watching()
             self._stop_watching = None
@@ -173,10 +197,11 @@ class DataCentre:
 
     def save(self) -> None:
         """Write the state file as a whole or not at all, for its owner only: it holds passwords."""
-        self._save_pending = False
+        self._save_at = None
         if self._state_file is None:
             return
-        content = json.dumps({FORMAT: self.world.to_dict()})
+        cloud = {CLOUD: self.cloud.to_dict()} if self.cloud else {}
+        content = json.dumps({FORMAT: self.world.to_dict(), **cloud})
         self._state_file.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=self._state_file.parent, prefix=self._state_file.name)
         try:
@@ -211,6 +236,7 @@ class DataCentre:
                 for node in self.world.nodes.values()
             ],
             "devices": [self._device_status(device) for device in self.world.devices.values()],
+            "services": [{**row, "host": HOST} for row in self.cloud.status()] if self.cloud else [],
         }
 
     def _device_status(self, device: Device) -> dict[str, Any]:
@@ -225,13 +251,14 @@ class DataCentre:
             "counters": server.report() if server else {},
         }
 
-    def _save_soon(self) -> None:
-        if not self._save_pending:
-            self._save_pending = True
-            asyncio.get_running_loop().call_later(SAVE_DELAY, self._save_if_pending)
+    def _save_soon(self, delay: float = SAVE_DELAY) -> None:
+        loop = asyncio.get_running_loop()
+        if self._save_at is None or loop.time() + delay < self._save_at:
+            self._save_at = loop.time() + delay
+            loop.call_later(delay, self._save_if_pending)
 
     def _save_if_pending(self) -> None:
-        if self._save_pending:
+        if self._save_at is not None:
             self.save()
 
 
@@ -260,6 +287,7 @@ def _found_or_new(state_file: Path, racks: int, nodes_per_rack: int) -> DataCent
     if state_file.exists():
         return DataCentre.load(state_file)
     centre = DataCentre.seeded(racks, nodes_per_rack, state_file=state_file)
+    centre.add_cloud(list(centre.world.nodes))
     seed_boards(centre, rack=racks + 1)
     return centre
 
