@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -152,6 +153,7 @@ class Driver(ABC):
             await self._close()
 
     @classmethod
+    @functools.cache
     def valid_outlets(cls) -> tuple[str, ...]:
         """The outlets that every device of this type has: "1".."N"; none when they have names."""
         return tuple(str(number) for number in range(1, cls.coils_count + 1))

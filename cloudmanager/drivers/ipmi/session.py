@@ -66,7 +66,9 @@ class Session:
     def next_request(self, netfn: int, command: int, data: bytes) -> bytes:
         """A new request. Sealing it again makes a repeat that the BMC can recognise by its rqSeq."""
         self._rq_seq = (self._rq_seq + 1) % _RQ_SEQUENCES
-        return packets.encode_request(netfn, command, self._rq_seq, data)
+        if data:
+            return packets.encode_request(netfn, command, self._rq_seq, data)
+        return packets.encode_bare_request(netfn, command, self._rq_seq)
 
     def seal(self, message: bytes) -> bytes:
         """A packet with this message and the next session sequence number."""
