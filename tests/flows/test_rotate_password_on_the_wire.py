@@ -191,17 +191,18 @@ async def test_the_new_one_that_the_device_did_not_get(site, peer):
 
 async def test_who_has_missed_the_change(site, peer):
     """A worker whose row was read before the change reads it again when it is refused."""
-    load_rows, stale = site.power._load, []
+    stale = site.power._load([site.control_id])
+    load_rows, asked = site.power._load, []
 
     def late(ids):
-        stale.append(load_rows(ids))
-        return stale[0] if len(stale) < 3 else load_rows(ids)
+        asked.append(ids)
+        return stale if len(asked) == 1 else load_rows(ids)
 
     await site.give(NEW, old=site.old)
-    site.power._controls._run = late
-    late([site.control_id])
     site.change(make_current)
+    site.power._controls._process = late
     assert await site.read() in PowerState
+    assert len(asked) == 2
 
 
 async def test_neither_works(site, peer):
