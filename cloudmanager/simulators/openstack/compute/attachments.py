@@ -55,17 +55,26 @@ class Attachments:
         raise NotThere(f"Instance {server.id} is not attached to volume {volume_id}")
 
     def reserve(self, server: Server) -> None:
-        """Keep the volumes that a server is to be made with; those that are to be made first are begun."""
+        """Keep the volumes that a server is to be made with."""
         volumes = self._compute.volumes
         for row in server.volumes:
             if volumes is None:
                 continue
             try:
-                volumes.reserve(volumes.volume(row["volume_id"]))
+                volume = volumes.volume(row["volume_id"])
+                if volume.status != "creating":  # it is being made for this server
+                    volumes.reserve(volume)
             except NotThere:
                 raise Invalid(
                     f"Block Device Mapping is Invalid: failed to get volume {row['volume_id']}."
                 ) from None
+
+    def are_ready(self, server: Server) -> bool:
+        """Whether all volumes that a server is made with are there."""
+        volumes = self._compute.volumes
+        if volumes is None:
+            return True
+        return all(volumes.volume(row["volume_id"]).status != "creating" for row in server.volumes)
 
     def attach_all(self, server: Server) -> None:
         """A server that was just built gets the volumes that it was made with."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.simulators.openstack.compute.rows import RUNNING, new_id
 from cloudmanager.simulators.openstack.compute.scheduler import NoValidHost
-from cloudmanager.simulators.openstack.problems import Conflict, Invalid
+from cloudmanager.simulators.openstack.problems import Conflict, Invalid, Problem
 
 if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.compute.compute import Compute
     from cloudmanager.simulators.openstack.compute.rows import Origin, Server
 
 _EVENT = "compute__do_build_and_run_instance"
+_LOOK_AGAIN = 0.2  # seconds between looks at a volume that is being made
 
 
 class Building:
@@ -96,14 +97,19 @@ class Building:
         if server.deleted or server.task_state != "spawning":
             return
         host = server.host or ""
-        if fault := self._compute.faults.strike("spawn", host, server.id):
-            self._compute.actions.ended(server.id, request_id, _EVENT, fault.message)
-            message = f"Build of instance {server.id} aborted: {fault.message}"
+        try:
+            if not self._compute.attachments.are_ready(server):
+                self._compute.work.go_on(_LOOK_AGAIN, host, "build_spawn", server_id, request_id)
+                return
+            if fault := self._compute.faults.strike("spawn", host, server.id):
+                raise Conflict(fault.message)
+            self._compute.attachments.attach_all(server)
+            self._compute.plugs.plug_in(server)
+        except Problem as problem:
+            self._compute.actions.ended(server.id, request_id, _EVENT, str(problem))
             self._compute.place(server, None)
-            self._compute.fail(server, message)
+            self._compute.fail(server, f"Build of instance {server.id} aborted: {problem}")
             return
-        self._compute.attachments.attach_all(server)
-        self._compute.plugs.plug_in(server)
         self._compute.hosts.put_guest(host, server.id, RUNNING)
         server.vm_state, server.power_state = "active", RUNNING
         server.launched_at = self._compute.clock.now()

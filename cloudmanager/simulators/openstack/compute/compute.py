@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudmanager.simulators.openstack.compute.rows import Host, Server, SplitBrain
-    from cloudmanager.simulators.openstack.images import Images
+    from cloudmanager.simulators.openstack.images import Image, Images
     from cloudmanager.simulators.openstack.networks import Networks
     from cloudmanager.simulators.openstack.volumes import Volumes
     from cloudmanager.simulators.world import World
@@ -102,6 +102,10 @@ class Compute:
         group = ServerGroup(name=name, policy=policy, project_id=project_id, user_id=user_id, **more)
         self.tables.groups[group.id] = group
         return group
+
+    def image_of(self, server: Server) -> Image | None:
+        """What a server is made of; None where Glance does not know it."""
+        return self.images.images.get(server.image_id) if self.images is not None else None
 
     # --- what all parts do with a server --------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class Evacuations:
     def _take(self, number: int, stopped: bool) -> None:
         row = self._tables.migrations[number]
         server = self._tables.servers[row.server_id]
-        if server.deleted or row.status not in _TOMBSTONES:
+        if server.deleted:
             return
         host = row.destination or ""
         self._compute.actions.started(server.id, row.request_id, _EVENT, host)
@@ -135,8 +135,7 @@ class Evacuations:
             server.vm_state = "stopped"
         self._compute.set_task(server, None)
         self._compute.place(server, row.destination)
-        if row.status != "completed":  # the source was back before
-            self._migrations.change(row, "done")
+        self._migrations.change(row, "done")
         self._compute.actions.ended(server.id, row.request_id, _EVENT)
 
     def _fail(self, row: Migration, status: str, message: str) -> None:

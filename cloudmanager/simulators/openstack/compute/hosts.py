@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.simulators.openstack.compute.rows import RUNNING, SHUTDOWN, Host, SplitBrain, new_id
+from cloudmanager.simulators.openstack.compute.rows import PAUSED, RUNNING, SHUTDOWN, Host, SplitBrain, new_id
 from cloudmanager.simulators.openstack.problems import Conflict, Invalid, NotThere
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Hosts:
     def runs(self, server_id: str) -> list[str]:
         """The hosts on which a guest really runs."""
         hosts = self._tables.hosts.values()
-        return [host.name for host in hosts if host.guests.get(server_id, SHUTDOWN) != SHUTDOWN]
+        return [host.name for host in hosts if host.guests.get(server_id) in (RUNNING, PAUSED)]
 
     # --- guests ---------------------------------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ class LiveMigrations:
     def interrupted(self, host: str) -> None:
         """A source's nova-compute starts anew: what it copied is over, the guest is where it was."""
         for row in self._migrations.open_from(host, LIVE):
-            if row.status in ("preparing", "running"):
+            if row.status in ("queued", "preparing", "running"):
                 self._roll_back(row, "error")
 
     def _take_up_next(self, host: str) -> None:

@@ -56,6 +56,8 @@ class Migrations:
         row.updated_at = self._compute.clock.now()
         if status in ENDED:
             self._open.pop(row.id, None)
+        else:
+            self._open[row.id] = row
 
     def claim(self, row: Migration, server: Server, destination: str, flavor: Flavor | None = None) -> None:
         """Hold room for a server on the host that it goes to."""

@@ -65,8 +65,11 @@ class Returns:
             self._compute.hosts.put_guest(host.name, server.id, RUNNING)
 
     def _sync(self, name: str) -> None:
-        """Where the guest stopped by itself, stop the server."""
+        """Drop guests of deleted servers; where a guest stopped by itself, stop the server."""
         host = self._tables.hosts[name]
+        for server_id in list(host.guests):
+            if self._tables.servers[server_id].deleted:
+                self._compute.hosts.drop_guest(name, server_id)
         for server in self._tables.servers_on(name):
             real = host.guests.get(server.id, SHUTDOWN)
             if server.task_state is not None or real == server.power_state:
