@@ -27,7 +27,8 @@ takes the machine's power away after four seconds (ACPI 6.5 §4.8.3.1.1)."""
 class AcpiSettings(Settings):
     """Adds the lengths of presses, and where the board sees whether a machine runs.
 
-    A short press ends, and a long one lasts, safely beside the four seconds of ACPI 6.5 §4.8.3.1.1.
+    A short press ends before, and a long one after, the four seconds of ACPI 6.5 §4.8.3.1.1; the longest is
+    shorter than a step of a task may be.
     """
 
     short_press: float = field(
@@ -43,7 +44,7 @@ class AcpiSettings(Settings):
         metadata={
             "help": "Seconds that a press lasts which takes a machine's power away.",
             "minimum": 4.1,
-            "maximum": 15.0,
+            "maximum": 8.0,
         },
     )
     sense: Literal["analog", "digital"] = field(

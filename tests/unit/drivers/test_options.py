@@ -101,7 +101,7 @@ def test_good_values(driver, name, good):
     [
         (ET7067, "unit_id", [256, 1.0, "1"], "a whole number, 0 to 255"),
         (DaenetIP2_ACPI, "short_press", [0, 4, "0.7"], "a number, 0.1 to 3.5"),
-        (DaenetIP2_ACPI, "long_press", [4, 15.1], "a number, 4.1 to 15.0"),
+        (DaenetIP2_ACPI, "long_press", [4, 8.1], "a number, 4.1 to 8.0"),
         (RedfishDevice, "tls", ["", "auto", "VERIFY"], "one of verify, insecure, off"),
         (RedfishDevice, "ca_file", ["ca.pem", "~/ca.pem"], "an absolute path"),
         (RedfishDevice, "fingerprint", [PIN[2:], PIN + "ab", "g" * 64], "64 hexadecimal digits"),
