@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import select
 
+from cloudmanager import cloud_access
 from cloudmanager.children import Program
 from cloudmanager.drivers import driver_for
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.errors import Unavailable
 from cloudmanager.models import Node, NodeClass, NodeControl, NodeImage, NodeType, PowerControl, utc_now
 from cloudmanager.simulators.control import Control, ControlError
-from cloudmanager.simulators.datacentre import HOST, DataCentre
+from cloudmanager.simulators.datacentre import HOST, DataCentre, found_or_new
+from cloudmanager.state_dir import write_private
 from cloudmanager.vault import Vault
 
 if TYPE_CHECKING:
@@ -50,29 +52,52 @@ class SimulatedDataCentre:
 
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
+        self._control = Control(directory.lab_socket)
         command = (sys.executable, "-m", "cloudmanager", "lab", "serve", "--state-dir", str(directory.path))
         self.program = Program(name="lab", command=command, stop_within=5)
+
+    def prepare(self) -> str:
+        """Build it at the first start; answer what our first configuration has to say of its cloud."""
+        cloud = found_or_new(self._directory.lab_state, RACKS, NODES_PER_RACK).cloud
+        return cloud_access.sections(cloud, self._directory) if cloud else ""
+
+    def gives_token(self, config: Config) -> bool:
+        """Whether the admin token is one of the simulated Keystone."""
+        return str(config.auth.strategy) == "keystone"
 
     async def fill(self, database: Database, config: Config) -> None:
         """Wait until it runs, then put its machines into an empty inventory, or correct what has moved."""
         await self._running()
-        world = DataCentre.load(self._directory.lab_state).world
+        centre = DataCentre.load(self._directory.lab_state)
         vault = Vault(Path(config.secrets.key_file))
         with database.transaction() as session:
             if session.scalar(select(PowerControl.id).limit(1)) is None:
-                _seed(session, world, vault)
+                _seed(session, centre.world, vault)
             else:
-                _correct_ports(session, world)
+                _correct_ports(session, centre.world)
+        if centre.cloud:
+            cloud_access.correct_address(centre.cloud, self._directory, config)
+            cloud_access.write_credentials(centre.cloud, self._directory)
+            if self.gives_token(config):
+                self._keep_token()
+
+    def _keep_token(self) -> None:
+        """See to it that the file holds a token of the administrator that lasts."""
+        file = self._directory.token_file
+        known = file.read_text().strip() if file.exists() else ""
+        token = self._control.call("token", known=known)["token"]
+        if token != known:
+            write_private(file, f"{token}\n")
 
     async def _running(self) -> None:
-        """Return once every device has a server."""
-        control = Control(self._directory.lab_socket)
+        """Return once every device and every service has a server."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 while True:
                     try:
-                        status = control.call("status")
-                        if all(device["counters"] for device in status["devices"]):
+                        status = self._control.call("status")
+                        is_complete = all(device["counters"] for device in status["devices"])
+                        if is_complete and all(service["running"] for service in status["services"]):
                             return
                     except ControlError:
                         pass

@@ -24,7 +24,7 @@ def lab() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @state_dir_option
 def status(state_dir: Path, as_json: bool) -> None:
-    """Show the truth: which machine has power, and what is wrong with which device."""
+    """Show the truth: which machine has power, and what is wrong with which device or service."""
     answer = _ask(state_dir, "status")
     if as_json:
         click.echo(json.dumps(answer, indent=2))
@@ -36,6 +36,10 @@ def status(state_dir: Path, as_json: bool) -> None:
         click.echo(
             f"{node['name']:<20} {power:<4} boots {node['boots']:<3} resets {node['resets']:<3} {wired}"
         )
+    for service in answer["services"]:
+        click.echo(
+            f"{service['name']:<20} {'up' if service['running'] else 'down':<4} {_device_line(service)}"
+        )
 
 
 @lab.command()
@@ -43,7 +47,12 @@ def status(state_dir: Path, as_json: bool) -> None:
 @click.argument("faults", nargs=-1, required=True, metavar="NAME=VALUE...")
 @state_dir_option
 def fault(device: str, faults: tuple[str, ...], state_dir: Path) -> None:
-    """Give a device faults, for example dead=true, lag=2, drop=0.3, refuse=192 or session_limit=1."""
+    """Give a device or a service of the cloud faults.
+
+    For example dead=true, lag=2, drop=0.3, refuse=192 or session_limit=1 for a device; status=503,
+    probability=0.5, lag=2 or down=true for keystone, nova, placement, cinder, glance or neutron; and
+    fail=create for cinder, fail=live_migration for nova: operations that go wrong.
+    """
     answer = _ask(state_dir, "fault", device=device, set=dict(_parse(text) for text in faults))
     click.echo(json.dumps(answer["faults"]))
 
@@ -52,7 +61,7 @@ def fault(device: str, faults: tuple[str, ...], state_dir: Path) -> None:
 @click.argument("device", required=False)
 @state_dir_option
 def heal(device: str | None, state_dir: Path) -> None:
-    """Take the faults from a device; from all devices when none is named."""
+    """Take the faults from a device or a service; from all when none is named."""
     _ask(state_dir, "heal", device=device)
 
 

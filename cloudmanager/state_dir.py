@@ -45,6 +45,9 @@ class StateDirectory:
         self.metrics_directory = self.path / "metrics"
         self.lab_state = self.path / "lab.json"
         self.lab_socket = self.path / "lab.sock"
+        self.nova_database = self.path / "nova.db"
+        self.openrc = self.path / "openrc"
+        self.reader_openrc = self.path / "openrc-reader"
         self.broker = EmbeddedBroker(self.path / "broker")
 
     @contextmanager
@@ -68,8 +71,11 @@ class StateDirectory:
             lock.flush()
             yield
 
-    def create_files(self) -> None:
-        """Write the key and the configuration of the first start; files that exist stay as they are."""
+    def create_files(self, more: str = "") -> None:
+        """Write the key and the configuration of the first start; files that exist stay as they are.
+
+        `more` are further sections of the configuration.
+        """
         create_key_file(self.key_file)
         if not self.config_file.exists():
             values = {
@@ -78,7 +84,7 @@ class StateDirectory:
                 "key_file": str(self.key_file),
             }
             escaped = {name: value.replace("$", "$$") for name, value in values.items()}
-            write_private(self.config_file, _FIRST_CONFIGURATION.format(**escaped))
+            write_private(self.config_file, _FIRST_CONFIGURATION.format(**escaped) + more)
 
 
 def write_private(path: Path, content: str) -> None:

@@ -44,8 +44,17 @@ class Lab(Protocol):
 
     program: Program
 
+    def prepare(self) -> str:
+        """Build it at the first start; answer what our first configuration has to say of it."""
+        ...
+
     async def fill(self, database: Database, config: Config) -> None:
         """Put its machines into the inventory; called before the API listens."""
+        ...
+
+    def gives_token(self, config: Config) -> bool:
+        """Whether `fill` writes the admin token, which then is one of its own Keystone."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +72,7 @@ def up(options: Options, lab: Lab | None = None) -> None:
     os.umask(0o077)
     directory = StateDirectory(options.state_dir)
     with directory.locked():
-        directory.create_files()
+        directory.create_files(lab.prepare() if lab else "")
         config_file = options.config_file or directory.config_file
         asked = {("api", "host"): options.host, ("api", "port"): options.port}
         overrides = {name: value for name, value in asked.items() if value is not None}
@@ -83,9 +92,8 @@ def _check_api(config: Config) -> None:
         check(config)
 
 
-def prepare(database: Database, token_file: Path) -> None:
-    """Bring the schema to the newest version; see to it that the file holds an admin token that is valid."""
-    schema.upgrade(database)
+def keep_token(database: Database, token_file: Path) -> None:
+    """See to it that the file holds an admin token of ours that is valid."""
     with database.transaction() as session:
         if token_file.exists() and find_holder(session, digest(token_file.read_text().strip())):
             return
@@ -149,7 +157,9 @@ class _Product:
         if self._lab:
             self._launch(self._lab.program)
         database = Database.from_config(self._config)
-        prepare(database, self._directory.token_file)
+        schema.upgrade(database)
+        if self._lab is None or not self._lab.gives_token(self._config):
+            keep_token(database, self._directory.token_file)
         if self._lab:
             await self._lab.fill(database, self._config)
         database.close()

@@ -11,10 +11,12 @@ import resource
 import signal
 import string
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.simulators.amt import AmtService
+from cloudmanager.simulators.clock import ManualClock
 from cloudmanager.simulators.control import ControlServer
 from cloudmanager.simulators.ipmi import Bmc
 from cloudmanager.simulators.modbus import Et7067
@@ -179,7 +181,7 @@ class DataCentre:
             await self.cloud.start(HOST)
         self.save()
         if self._state_file and not self._stop_watching:
-            self._stop_watching = self.world.watch(lambda _event: self._save_soon())
+            self._stop_watching = self.world.watch(lambda _event: self._save_soon(SAVE_DELAY))
             if self.cloud:
                 self.cloud.watch(lambda: self._save_soon(CLOUD_SAVE_DELAY))
 
@@ -251,7 +253,7 @@ class DataCentre:
             "counters": server.report() if server else {},
         }
 
-    def _save_soon(self, delay: float = SAVE_DELAY) -> None:
+    def _save_soon(self, delay: float) -> None:
         loop = asyncio.get_running_loop()
         if self._save_at is None or loop.time() + delay < self._save_at:
             self._save_at = loop.time() + delay
@@ -264,7 +266,7 @@ class DataCentre:
 
 async def serve(state_file: Path, control_socket: Path, *, racks: int, nodes_per_rack: int) -> None:
     """Run until SIGTERM or SIGINT. A state file that exists wins over `racks` and `nodes_per_rack`."""
-    centre = _found_or_new(state_file, racks, nodes_per_rack)
+    centre = found_or_new(state_file, racks, nodes_per_rack)
     control = ControlServer(centre, control_socket)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -283,13 +285,15 @@ async def serve(state_file: Path, control_socket: Path, *, racks: int, nodes_per
             loop.remove_signal_handler(number)
 
 
-def _found_or_new(state_file: Path, racks: int, nodes_per_rack: int) -> DataCentre:
-    if state_file.exists():
-        return DataCentre.load(state_file)
-    centre = DataCentre.seeded(racks, nodes_per_rack, state_file=state_file)
-    centre.add_cloud(list(centre.world.nodes))
-    seed_boards(centre, rack=racks + 1)
-    return centre
+def found_or_new(state_file: Path, racks: int, nodes_per_rack: int) -> DataCentre:
+    """The data centre of that state file; without one, that of a demo, which is then saved there."""
+    if not state_file.exists():
+        clock = ManualClock(time.time())  # nothing happens before it runs
+        centre = DataCentre.seeded(racks, nodes_per_rack, state_file=state_file, clock=clock)
+        centre.add_cloud(list(centre.world.nodes))
+        seed_boards(centre, rack=racks + 1)
+        centre.save()
+    return DataCentre.load(state_file)
 
 
 async def _listen(server: Server, device: Device) -> int:

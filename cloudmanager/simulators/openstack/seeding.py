@@ -35,7 +35,7 @@ _FLAVORS = {
     "m1.xlarge": (8, 16384, 160),
 }
 _IMAGES = {"debian-13": 10, "ubuntu-24.04": 10, "cirros-0.6": 1}  # with their smallest disk in GiB
-_TENANTS = {"shop": "10.10.0.0/22", "lab": "10.20.0.0/22"}
+_TENANTS = {"shop": "10.10.0.0/22", "lab": "10.30.0.0/22"}
 _SERVERS_PER_NODE = 10
 _EVERY_NTH_STOPPED = 20
 _EVERY_NTH_WITH_DATA = 3
