@@ -348,6 +348,32 @@ def test_a_node_that_a_task_works_on_keeps_its_controls(site, monkeypatch):
     )
 
 
+def test_a_control_that_a_task_works_on_stays(site, monkeypatch):
+    """Its password is being changed: what a file says of it would be lost, or lose the new one."""
+    monkeypatch.setitem(FLOWS, "test", Flow(kind="test", summary="", queue="power", steps=()))
+    board = control(site, "board").id
+    with site.database.transaction() as session:
+        subject = f"control:{board}"
+        task = start(session, "test", subject=subject, params={}, requested_by=None, request_id=None)
+    line = "{title: board, control_type: Board, protocol_type: modbus, host: 10.0.0.9, port_number: 502"
+    words = f"power_control board: task {task} (test) works on it"
+    refused(site, f"power_controls: [{line}, password: second}}]", words)
+    bmc = "{title: bmc, control_type: SupermicroRackDevice, protocol_type: ipmi, host: h, port_number: 623}"
+    refused(site, f"power_controls: [{bmc}]", words, prune=True)
+    assert not site.load(f"power_controls: [{line}, password: first}}]")
+
+
+def test_a_password_of_a_file_is_the_only_one(site):
+    with site.database.transaction() as session:
+        session.get(PowerControl, control(site, "board").id).sealed_pending_password = site.vault.seal("next")
+    line = "{title: board, control_type: Board, protocol_type: modbus, host: 10.0.0.9, port_number: 502"
+    site.load(f"power_controls: [{line}, login: me}}]")
+    assert site.vault.open(control(site, "board").sealed_pending_password) == "next"
+    site.load(f"power_controls: [{line}, password: second}}]")
+    assert control(site, "board").sealed_pending_password is None
+    assert site.vault.open(control(site, "board").sealed_password) == "second"
+
+
 def test_controls_of_one_title_cannot_be_told_apart(site):
     with site.database.transaction() as session:
         twin = {

@@ -86,7 +86,8 @@ def test_secrets_are_rotated(run, site):
     old = Vault(site.key_file)
     control = {"title": "c", "control_type": "x", "protocol_type": "x", "host": "h", "port_number": 1}
     with database.transaction() as session:
-        session.add(PowerControl(**control, coils_count=1, sealed_password=old.seal("pw")))
+        sealed = {"sealed_password": old.seal("pw"), "sealed_pending_password": old.seal("next pw")}
+        session.add(PowerControl(**control, coils_count=1, **sealed))
 
     old_key = site.key_file.read_bytes()
     site.key_file.write_bytes(Fernet.generate_key() + b"\n" + old_key)
@@ -94,7 +95,9 @@ def test_secrets_are_rotated(run, site):
 
     site.key_file.write_bytes(site.key_file.read_bytes().splitlines()[0])
     with database.reading() as session:
-        assert Vault(site.key_file).open(session.query(PowerControl).one().sealed_password) == "pw"
+        kept, vault = session.query(PowerControl).one(), Vault(site.key_file)
+        assert vault.open(kept.sealed_password) == "pw"
+        assert vault.open(kept.sealed_pending_password) == "next pw"
     site.key_file.write_bytes(old_key)
     result = run("db", "rotate-secrets", "--state-dir", site.path, code=2)
     assert "no key there opens the stored passwords" in result.stderr

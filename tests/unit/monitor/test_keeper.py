@@ -167,3 +167,14 @@ def test_monitors_know_of_each_other_until_they_leave_or_fall_silent(database):
     roll.check_in(database, "a", 117.0, 15)
     roll.check_out(database, "b")
     assert roll.check_in(database, "a", 118.0, 15) == ["a"]
+
+
+def test_a_device_whose_password_is_being_changed_is_left_alone(watch):
+    """Which of the two it has is not known, and it may lock an account that tries."""
+    before = {device.id for device in roll.watched(watch.database)}
+    with watch.database.transaction() as session:
+        session.get(PowerControl, watch.board.id).sealed_pending_password = "sealed"
+    assert {device.id for device in roll.watched(watch.database)} == before - {watch.board.id}
+    with watch.database.transaction() as session:
+        session.get(PowerControl, watch.board.id).sealed_pending_password = None
+    assert {device.id for device in roll.watched(watch.database)} == before
