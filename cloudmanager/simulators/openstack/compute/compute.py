@@ -62,7 +62,7 @@ class Compute:
         self.volumes: Volumes | None = None
         self.images: Images | None = None
         self.networks: Networks | None = None
-        self.metadata = SystemMetadata(database)
+        self.metadata = SystemMetadata(database, self.image_of)
         self.hosts = Hosts(self)
         self.work = Work(self.clock, self.tables, self.hosts.reach)
         self.actions = Actions(self.clock, self.tables)

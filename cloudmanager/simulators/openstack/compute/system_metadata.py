@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from cloudmanager.simulators.openstack.compute.rows import Server
+    from cloudmanager.simulators.openstack.images import Image
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS instance_system_metadata (
@@ -24,14 +26,14 @@ CREATE TABLE IF NOT EXISTS instance_system_metadata (
 )
 """
 _INDEX = "CREATE INDEX IF NOT EXISTS instance_uuid ON instance_system_metadata (instance_uuid)"
-_IMAGE = {"image_disk_format": "qcow2", "image_container_format": "bare", "image_min_ram": "0"}
 
 
 class SystemMetadata:
     """Writes what Nova writes when a server is made and deleted. Without a path it writes nothing."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None, image_of: Callable[[Server], Image | None]) -> None:
         self.path = path
+        self._image_of = image_of
         if path is not None:
             with self._open() as database:
                 database.execute(_TABLE)
@@ -40,7 +42,9 @@ class SystemMetadata:
     def write_new(self, *servers: Server) -> None:
         """The rows of new servers."""
         rows: list[tuple[str, ...]] = [
-            (_now(), server.id, key, value) for server in servers for key, value in _of(server).items()
+            (_now(), server.id, key, value)
+            for server in servers
+            for key, value in _values(server, self._image_of(server)).items()
         ]
         self._write(
             'INSERT INTO instance_system_metadata (created_at, instance_uuid, "key", value, deleted) '
@@ -91,9 +95,11 @@ class _Database:
         self._connection.close()
 
 
-def _of(server: Server) -> dict[str, str]:
+def _values(server: Server, image: Image | None) -> dict[str, str]:
     return {
-        **_IMAGE,
+        "image_disk_format": (image and image.disk_format) or "qcow2",
+        "image_container_format": (image and image.container_format) or "bare",
+        "image_min_ram": str(image.min_ram if image else 0),
         "image_min_disk": str(server.flavor.disk),
         "image_base_image_ref": server.image_id,
         "boot_roles": "member,reader",
