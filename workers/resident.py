@@ -16,7 +16,7 @@ from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
-from cloudmanager.openstack.absent import absent_cloud
+from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Power
 from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault
@@ -76,7 +76,8 @@ class Resident:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         power = Power(self.database, self._vault, self.config)
-        ports = Ports(power=power, cloud=absent_cloud(), clock=self.clock, config=self.config)
+        cloud = cloud_for(self.config)
+        ports = Ports(power=power, cloud=cloud, clock=self.clock, config=self.config)
         options = EngineOptions.from_config(self.config)
         self._engine = Engine(self.database, ports, options, self.bell.ring)
         self._ready.set()
@@ -84,3 +85,4 @@ class Resident:
         self._engine.stop()
         await asyncio.gather(*self._work, return_exceptions=True)
         await power.close()
+        await cloud.close()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 class _AbsentCloud:
     """Answers every question with the way out."""
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     def __getattr__(self, verb: str) -> Any:
         raise CloudNotConfigured(
             "OpenStack is not configured: set [nova] auth_url, username and password, or [nova] cloud"

@@ -6,11 +6,19 @@ All verbs raise `NotFound` for what the cloud does not know, `CloudRefused` wher
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from cloudmanager.openstack.definitions import (
+        Image,
+        Made,
+        NewServer,
+        ServerDefinition,
+        Snapshot,
+        Volume,
+    )
     from cloudmanager.openstack.records import (
         Accepted,
         Aggregate,
@@ -41,6 +49,9 @@ class CloudPort(Protocol):
 
     async def hypervisors(self, *, max_age: float = 0.0) -> Sequence[Hypervisor]:
         """All compute nodes, with what they have and what is used of it."""
+
+    async def hypervisor_record(self, hypervisor_id: str) -> Mapping[str, Any]:
+        """A compute node in Nova's own words, with cpu_info."""
 
     async def aggregates(self) -> Sequence[Aggregate]:
         """All aggregates."""
@@ -135,3 +146,61 @@ class CloudPort(Protocol):
 
     async def unlock(self, server_id: str) -> Accepted:
         """Let its users change a server again."""
+
+    # --- making and deleting --------------------------------------------------------------------------------
+
+    async def server_definition(self, server_id: str) -> ServerDefinition:
+        """As what a server was made, so that another one can be made like it."""
+
+    async def find_servers(self, marker: Mapping[str, str]) -> Sequence[Server]:
+        """The servers whose metadata has all of the marker."""
+
+    async def create_server(self, new: NewServer) -> Made:
+        """Begin to make a server. Asked twice it makes two: look for the marker."""
+
+    async def delete_server(self, server_id: str) -> Accepted:
+        """Begin to delete a server; one that is gone is deleted."""
+
+    async def attach_volume(self, server_id: str, volume_id: str, device: str | None = None) -> Accepted:
+        """Give a volume to a server; `device` is a wish that hypervisors seldom honour."""
+
+    async def volume(self, volume_id: str) -> Volume:
+        """One volume."""
+
+    async def find_volumes(self, marker: Mapping[str, str]) -> Sequence[Volume]:
+        """The volumes whose metadata has all of the marker."""
+
+    async def create_volume_from_snapshot(
+        self, snapshot_id: str, name: str, marker: Mapping[str, str], *, volume_type: str | None = None
+    ) -> Made:
+        """Begin a volume with what a snapshot holds. Asked twice it makes two: look for the marker."""
+
+    async def delete_volume(self, volume_id: str) -> Accepted:
+        """Begin to delete a volume; one that is gone is deleted."""
+
+    async def snapshot(self, snapshot_id: str) -> Snapshot:
+        """One snapshot."""
+
+    async def find_snapshots(self, marker: Mapping[str, str]) -> Sequence[Snapshot]:
+        """The snapshots whose metadata has all of the marker."""
+
+    async def snapshot_volume(self, volume_id: str, name: str, marker: Mapping[str, str]) -> Made:
+        """Begin a snapshot of a volume, in use or not. Asked twice it makes two: look for the marker."""
+
+    async def delete_snapshot(self, snapshot_id: str) -> Accepted:
+        """Begin to delete a snapshot; one that is gone is deleted."""
+
+    async def create_image(self, server_id: str, name: str, marker: Mapping[str, str]) -> Made:
+        """Begin to make an image of a server's disk; the marker becomes properties of the image."""
+
+    async def image(self, image_id: str) -> Image:
+        """One image."""
+
+    async def find_images(self, marker: Mapping[str, str]) -> Sequence[Image]:
+        """The images that have all of the marker among their properties."""
+
+    async def delete_image(self, image_id: str) -> Accepted:
+        """Delete an image; one that is gone is deleted."""
+
+    async def close(self) -> None:
+        """Ask nothing more."""

@@ -1,0 +1,102 @@
+"""What Nova and Placement say of hosts, and what Nova is told of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudmanager.errors import NotFound
+from cloudmanager.openstack.calls import segment
+from cloudmanager.openstack.part import Part
+from cloudmanager.openstack.records import Accepted, AllocationRatios
+from cloudmanager.openstack.shapes import aggregate_from, hypervisor_from, service_from
+from cloudmanager.openstack.versions import HYPERVISORS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloudmanager.openstack.records import Aggregate, Hypervisor, Service
+
+_BINARY = "nova-compute"
+
+
+class Hosts(Part):
+    """Services, hypervisors, aggregates."""
+
+    async def services(self, *, max_age: float = 0.0) -> Sequence[Service]:
+        """All nova-computes."""
+        return await self._shared.ask("services", self._services, max_age)
+
+    async def _services(self) -> tuple[Service, ...]:
+        answer = await self._nova.get("services", "os-services", {"binary": _BINARY})
+        return tuple(service_from(body) for body in answer.part("services"))
+
+    async def service(self, host: str) -> Service:
+        """The nova-compute of a host."""
+        answer = await self._nova.get("service", "os-services", {"binary": _BINARY, "host": host})
+        for body in answer.part("services"):
+            if body["host"] == host:
+                return service_from(body)
+        raise NotFound(f"Nova knows no nova-compute on host {host}")
+
+    async def hypervisors(self, *, max_age: float = 0.0) -> Sequence[Hypervisor]:
+        """All compute nodes, with what they have and what is used of it."""
+        return await self._shared.ask("hypervisors", self._hypervisors, max_age)
+
+    async def _hypervisors(self) -> tuple[Hypervisor, ...]:
+        path, key = "os-hypervisors/detail", "hypervisors"
+        found = await self._nova.pages("hypervisors", path, key, {}, speech=HYPERVISORS)
+        return tuple(hypervisor_from(body) for body in found)
+
+    async def hypervisor_record(self, hypervisor_id: str) -> Mapping[str, Any]:
+        """A compute node in Nova's own words, with cpu_info."""
+        path = f"os-hypervisors/{segment(hypervisor_id)}"
+        answer = await self._nova.get("hypervisor_record", path, speech=HYPERVISORS)
+        record: Mapping[str, Any] = answer.part("hypervisor")
+        return record
+
+    async def aggregates(self) -> Sequence[Aggregate]:
+        """All aggregates."""
+        answer = await self._nova.get("aggregates", "os-aggregates")
+        return tuple(aggregate_from(body) for body in answer.part("aggregates"))
+
+    async def allocation_ratios(self, hypervisor_id: str) -> AllocationRatios:
+        """What Placement says of a compute node."""
+        path = f"resource_providers/{segment(hypervisor_id)}/inventories"
+        inventories = (await self._placement.get("allocation_ratios", path)).part("inventories")
+        cpu, ram = (inventories.get(kind, {}).get("allocation_ratio") for kind in ("VCPU", "MEMORY_MB"))
+        return AllocationRatios(cpu=cpu, ram=ram)
+
+    async def cordon(self, host: str, reason: str) -> Accepted:
+        """Let nothing new be put on the host."""
+        return await self._change("cordon", host, {"status": "disabled", "disabled_reason": reason})
+
+    async def uncordon(self, host: str) -> Accepted:
+        """Let the host be used again; its reason is gone."""
+        return await self._change("uncordon", host, {"status": "enabled"})
+
+    async def force_down(self, host: str) -> Accepted:
+        """Say that the host is down, whatever it reports."""
+        return await self._change("force_down", host, {"forced_down": True})
+
+    async def release_force_down(self, host: str) -> Accepted:
+        """Let its reports count again; `CloudRefused` while evacuated servers wait to be cleaned up there."""
+        return await self._change("release_force_down", host, {"forced_down": False})
+
+    async def _change(self, verb: str, host: str, change: Mapping[str, Any]) -> Accepted:
+        """A service is found by its host each time, because its id changes; nothing to change is done."""
+        service = await self.service(host)
+        if (verb, service.enabled, service.forced_down) in _SO_ALREADY:
+            return Accepted(None)
+        path = f"os-services/{segment(service.id)}"
+        return (await self._nova.call(verb, "PUT", path, body=change, repeat=True)).accepted
+
+
+_SO_ALREADY = {
+    ("uncordon", True, True),
+    ("uncordon", True, False),
+    ("force_down", True, True),
+    ("force_down", False, True),
+    ("release_force_down", True, False),
+    ("release_force_down", False, False),
+}
+"""Verb, enabled, forced down. A cordon is repeated, for its reason; a release might be refused."""

@@ -1,0 +1,99 @@
+"""What Nova says of servers and of their migrations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from cloudmanager.errors import NotFound
+from cloudmanager.openstack.calls import segment
+from cloudmanager.openstack.part import Part
+from cloudmanager.openstack.shapes import group_from, migration_from, progress_from, server_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloudmanager.openstack.records import LiveMigrationProgress, Migration, Server, ServerGroup
+
+RECENT = timedelta(hours=12)
+"""Migrations that have not changed for so long are left out of lists of many servers."""
+
+_GROUPS = 200
+_ALL_PROJECTS = {"all_tenants": "1"}
+
+
+class Servers(Part):
+    """Servers, server groups, migrations."""
+
+    async def servers_on(self, host: str, *, max_age: float = 0.0) -> Sequence[Server]:
+        """All servers of all projects whose record says this host."""
+        query = {**_ALL_PROJECTS, "host": host}
+        return await self._shared.ask(
+            ("servers_on", host), lambda: self._servers("servers_on", query), max_age
+        )
+
+    async def server(self, server_id: str) -> Server:
+        """One server."""
+        answer = await self._nova.get("server", f"servers/{segment(server_id)}")
+        return server_from(answer.part("server"))
+
+    async def _servers(self, verb: str, query: Mapping[str, Any]) -> tuple[Server, ...]:
+        found = await self._nova.pages(verb, "servers/detail", "servers", query)
+        return tuple(server_from(body) for body in found)
+
+    async def server_groups(self) -> Sequence[ServerGroup]:
+        """All server groups of all projects."""
+        found: list[ServerGroup] = []
+        while True:
+            query = {"all_projects": "1", "limit": _GROUPS, "offset": len(found)}
+            page = (await self._nova.get("server_groups", "os-server-groups", query)).part("server_groups")
+            found += [group_from(body) for body in page]
+            if not page:
+                return tuple(found)
+
+    async def migrations_of_host(self, host: str, *, max_age: float = 0.0) -> Sequence[Migration]:
+        """Recent migrations from or to a host, those of a server newest first."""
+        key = ("migrations_of_host", host)
+        return await self._shared.ask(key, lambda: self._recent(key[0], {"host": host}), max_age)
+
+    async def running_migrations(self, *, max_age: float = 0.0) -> Sequence[Migration]:
+        """Whatever is being migrated now, anywhere."""
+        verb = "running_migrations"
+        found = await self._shared.ask(verb, lambda: self._recent(verb, {}), max_age)
+        return tuple(migration for migration in found if not migration.ended)
+
+    async def migrations_of(self, server_id: str) -> Sequence[Migration]:
+        """All migrations of a server, newest first."""
+        return await self._migrations("migrations_of", {"instance_uuid": server_id})
+
+    async def _recent(self, verb: str, query: Mapping[str, Any]) -> tuple[Migration, ...]:
+        since = (datetime.now(UTC) - RECENT).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return await self._migrations(verb, {**query, "changes-since": since})
+
+    async def _migrations(self, verb: str, query: Mapping[str, Any]) -> tuple[Migration, ...]:
+        found = await self._nova.pages(verb, "os-migrations", "migrations", query, marker="uuid")
+        migrations = [migration_from(body) for body in found]
+        return tuple(sorted(migrations, key=lambda migration: migration.id, reverse=True))
+
+    async def live_migration(self, server_id: str, migration_id: int) -> LiveMigrationProgress | None:
+        """How far a live migration has come; None when it does not run."""
+        path = f"servers/{segment(server_id)}/migrations/{migration_id}"
+        try:
+            answer = await self._nova.get("live_migration", path)
+        except NotFound:
+            return None
+        return progress_from(answer.part("migration"))
+
+    async def why(self, server_id: str, request_id: str | None) -> str | None:
+        """What Nova wrote down of why a request failed; None when it says nothing."""
+        if request_id is None:
+            return None
+        path = f"servers/{segment(server_id)}/os-instance-actions/{segment(request_id)}"
+        try:
+            action = (await self._nova.get("why", path)).part("instanceAction")
+        except NotFound:
+            return None
+        events = action.get("events") or ()
+        failed = [event for event in events if event.get("result") == "Error" and event.get("details")]
+        newest = max(failed, key=lambda event: event.get("finish_time") or "", default=None)
+        return newest["details"] if newest else None
