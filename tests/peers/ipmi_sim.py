@@ -11,22 +11,18 @@ for benchmarks. One process serves up to 100 BMCs.
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.peers.programs import Running
 from tests.peers.sockets import free_udp_ports
 
 HOST = "127.0.0.1"
 LOGIN = "ADMIN"
 PASSWORD = "secret-of-rack"
 PER_PROCESS = 100
-START_TIMEOUT = 20.0
 
 # RMCP header, IPMI 1.5 session header, Get Channel Authentication Capabilities (IPMI v2.0 §22.13).
 ARE_YOU_THERE = bytes.fromhex("0600ff07 00 00000000 00000000 09 2018c8 81 00 38 8e04 b5".replace(" ", ""))
@@ -86,7 +82,7 @@ class IpmiSim:
         self._per_process = per_process
         self._program = program
         self._stack = contextlib.ExitStack()
-        self._processes: list[subprocess.Popen] = []
+        self._processes: list[Running] = []
         self._directory = Path()
 
     def __enter__(self):
@@ -98,9 +94,12 @@ class IpmiSim:
             ports = free_udp_ports(self._count)
             self.bmcs = [SimulatedBmc(HOST, port, LOGIN, PASSWORD) for port in ports]
             for first in range(0, self._count, self._per_process):
-                self._processes.append(stack.enter_context(self._process(first)))
-            for number in range(self._count):
-                self._await(number)
+                process = self._process(first)
+                stack.callback(process.stop)
+                process.launch()
+                self._processes.append(process)
+            for process in self._processes:
+                process.wait()
             self._stack = stack.pop_all()
         return self
 
@@ -129,48 +128,33 @@ class IpmiSim:
 
     def freeze(self, number):
         """Make the BMC, and all others of its process, silent."""
-        self._signal(number, signal.SIGSTOP)
+        self._process_of(number).freeze()
 
     def thaw(self, number):
-        self._signal(number, signal.SIGCONT)
-        self._await(number)
+        self._process_of(number).thaw()
+        self._process_of(number).wait()
 
     def restart(self, number):
         """Let the process of this BMC forget all sessions."""
-        place = number // self._per_process
-        _stop(self._processes[place])
-        first = place * self._per_process
-        self._processes[place] = self._stack.enter_context(self._process(first))
-        for each in range(first, min(first + self._per_process, self._count)):
-            self._await(each)
+        self._process_of(number).restart()
+
+    def _process_of(self, number):
+        return self._processes[number // self._per_process]
 
     def _file(self, number, what):
         process, place = divmod(number, self._per_process)
         return self._directory / str(process) / f"{_address(place):#04x}.{what}"
 
-    def _signal(self, number, what):
-        os.kill(self._processes[number // self._per_process].pid, what)
-
-    @contextlib.contextmanager
     def _process(self, first):
         directory = self._directory / str(first // self._per_process)
         bmcs = self.bmcs[first : first + self._per_process]
-        if not directory.exists():
-            self._configure(directory, bmcs)
-        with (directory / "log").open("ab") as log:
-            command = [self._program, "-n", "-c", "lan.conf", "-f", "rack.emu", "-s", "state"]
-            process = subprocess.Popen(
-                command,
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        try:
-            yield process
-        finally:
-            _stop(process)
+        self._configure(directory, bmcs)
+        command = [self._program, "-n", "-c", "lan.conf", "-f", "rack.emu", "-s", "state"]
+
+        def answer():
+            return all(bmc_answers(bmc.port) for bmc in bmcs)
+
+        return Running(self._program, command, answer, log=directory / "log", cwd=directory)
 
     def _configure(self, directory, bmcs):
         (directory / "state").mkdir(parents=True)
@@ -195,35 +179,17 @@ class IpmiSim:
         (directory / "lan.conf").write_text("\n".join(lan) + "\n")
         (directory / "rack.emu").write_text("\n".join(emulation) + "\n")
 
-    def _await(self, number):
-        process = self._processes[number // self._per_process]
-        if not wait_for_bmc(self.bmcs[number].port, process):
-            log = (self._directory / str(number // self._per_process) / "log").read_text(errors="replace")
-            raise RuntimeError(f"{self._program} does not answer (exit code {process.poll()}): {log}")
 
-
-def wait_for_bmc(port, process):
-    """Wait until a BMC of this machine answers, and so has worked off all that was sent to it before."""
-    end = time.monotonic() + START_TIMEOUT
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def bmc_answers(port):
+    """Whether a BMC of this machine answers, and so has worked off all that was sent to it before."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
         probe.connect((HOST, port))
         probe.settimeout(0.1)
-        while time.monotonic() < end and process.poll() is None:
-            with contextlib.suppress(OSError):
-                probe.send(ARE_YOU_THERE)
-                probe.recv(1024)
-                return True
-            time.sleep(0.02)
+        probe.send(ARE_YOU_THERE)
+        probe.recv(1024)
+        return True
     return False
 
 
 def _address(place):
     return 0x20 + 2 * place
-
-
-def _stop(process):
-    """End it with what it started; harmless if that has been done."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -7,12 +7,12 @@ address only when that client asks for its authentication capabilities.
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.peers.ipmi_sim import wait_for_bmc
+from tests.peers.ipmi_sim import bmc_answers
+from tests.peers.programs import Running
 
 HOST = "127.0.0.1"
 LOGIN = "admin"
@@ -56,17 +56,17 @@ class PyghmiBmc:
         self.host, self.port, self.login, self.password = HOST, port, LOGIN, PASSWORD
         self._stack = contextlib.ExitStack()
         self._directory = Path()
-        self._process = None
 
     def __enter__(self):
-        self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pyghmi.")))
-        self._stack.callback(self._stop)
-        self.set_on(False)
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
+        with contextlib.ExitStack() as stack:
+            self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pyghmi.")))
+            self.set_on(False)
+            command = [sys.executable, "-c", SERVER, self._directory, str(self.port), LOGIN, PASSWORD]
+            running = Running("pyghmi's BMC", command, lambda: bmc_answers(self.port))
+            self.restart = running.restart
+            stack.callback(running.stop)
+            running.start()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *problem):
@@ -84,25 +84,7 @@ class PyghmiBmc:
     def next_boot(self):
         return {"network": "pxe"}.get(self._read("boot"), "none")
 
-    def restart(self):
-        self._stop()
-        self._start()
-
     def _read(self, name):
         with contextlib.suppress(FileNotFoundError):
             return (self._directory / name).read_text()
         return ""
-
-    def _start(self):
-        command = [sys.executable, "-c", SERVER, self._directory, str(self.port), self.login, self.password]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        self._await()
-
-    def _await(self):
-        if not wait_for_bmc(self.port, self._process):
-            raise RuntimeError(f"pyghmi's BMC does not answer (exit code {self._process.poll()})")
-
-    def _stop(self):
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()

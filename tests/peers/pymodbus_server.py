@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 
+from tests.peers.programs import Running, listens
+
 HOST = "127.0.0.1"
-START_TIMEOUT = 20.0
 
 SERVER = """
 import asyncio, json, sys
@@ -40,15 +37,18 @@ class PymodbusServer:
 
     def __init__(self, port):
         self.port = port
-        self._process = None
+        command, pipe = [sys.executable, "-c", SERVER, str(port)], subprocess.PIPE
+        self._running = Running(
+            "pymodbus's server", command, lambda: listens(HOST, port), stdin=pipe, stdout=pipe, text=True
+        )
         self._frozen = False
 
     def __enter__(self):
-        self._start()
+        self._running.start()
         return self
 
     def __exit__(self, *problem):
-        self._stop()
+        self._running.stop()
 
     def coils(self):
         return [bool(coil) for coil in self._ask({})["coils"]]
@@ -67,35 +67,20 @@ class PymodbusServer:
 
     def freeze(self):
         self._frozen = True
-        os.kill(self._process.pid, signal.SIGSTOP)
+        self._running.freeze()
 
     def thaw(self):
-        os.kill(self._process.pid, signal.SIGCONT)
+        self._running.thaw()
         self._frozen = False
 
     def restart(self):
         """As a device that lost its power for a moment, but not its relays."""
         kept = {str(place + 1): on for place, on in enumerate(self.coils())}
-        self._stop()
-        self._start()
+        self._running.restart()
         self._ask(kept)
 
     def _ask(self, changes):
-        self._process.stdin.write(json.dumps(changes) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def _start(self):
-        command = [sys.executable, "-c", SERVER, str(self.port)]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        end = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 1):
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"pymodbus's server does not listen (exit code {self._process.poll()})")
-
-    def _stop(self):
-        self._process.kill()
-        self._process.communicate()
+        process = self._running.process
+        process.stdin.write(json.dumps(changes) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())

@@ -9,19 +9,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from tests.peers.programs import program
+from tests.peers.programs import Running, program
 
 HOST = "127.0.0.1"
 READ, WRITE = "read community", "write community"
 BASE = ".1.3.6.1.4.1.19865.1.2"
-START_TIMEOUT = 15.0
 HELD = 0.4  # seconds after which a button takes the power away, here
 
 SCRIPT = r"""
@@ -116,11 +113,9 @@ class Snmpd:
         self.port, self._kind = port, kind
         self._program = program("snmpd")
         self._stack = contextlib.ExitStack()
-        self._process = None
 
     def __enter__(self):
         self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="snmpd.")))
-        self._stack.callback(self._stop)
         nothing = [False] * 8
         state = {"contacts": nothing, "lines": nothing, "on": nothing, "since": [0.0] * 8, "starts": [0] * 8}
         self._write(state)
@@ -131,8 +126,14 @@ class Snmpd:
                 script=self._directory / "script.py", directory=self._directory, held=HELD,
             )
         )  # fmt: skip
+        command = [self._program, "-f", "-Lf", "log", "-C", "-c", "snmpd.conf", "-p", "pid", "-I", "-smux"]
+        environment = {**self._environment(), "PATH": "/usr/bin:/bin"}
+        self._running = Running(
+            "snmpd", command, self._answers, log=self._directory / "log", cwd=self._directory, env=environment
+        )
+        self._stack.callback(self._running.stop)
         try:
-            self._start()
+            self._running.start()
         except BaseException:
             self._stack.close()
             raise
@@ -152,30 +153,21 @@ class Snmpd:
             for outlet, value in changes.items():
                 state[key][int(outlet) - 1] = value
             self._write(state)
-        assert self._answers()  # snmpd remembers what the last run of the script said, and so forgets it
+        self._running.wait()  # snmpd remembers what the last run of the script said, and so forgets it
 
     def freeze(self):
-        self._process.send_signal(signal.SIGSTOP)
+        self._running.freeze()
 
     def thaw(self):
-        self._process.send_signal(signal.SIGCONT)
-        assert self._answers()  # and so has worked off what came meanwhile
+        self._running.thaw()
+        self._running.wait()
 
     def restart(self):
-        self._stop()
-        self._start()
+        self._running.restart()
 
     def _write(self, state):
         (self._directory / "state.test").write_text(json.dumps(state))
         (self._directory / "state.test").replace(self._directory / "state")
-
-    def _start(self):
-        command = [self._program, "-f", "-Lf", "log", "-C", "-c", "snmpd.conf", "-p", "pid", "-I", "-smux"]
-        environment = {**self._environment(), "PATH": "/usr/bin:/bin"}
-        self._process = subprocess.Popen(command, cwd=self._directory, env=environment)
-        if not self._answers():
-            log = (self._directory / "log").read_text(errors="replace")
-            raise RuntimeError(f"snmpd does not answer (exit code {self._process.poll()}): {log}")
 
     def _answers(self):
         ask = [
@@ -190,17 +182,8 @@ class Snmpd:
             f"{HOST}:{self.port}",
             BASE + ".1.1.0",
         ]
-        end = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < end and self._process.poll() is None:
-            if subprocess.run(ask, capture_output=True, check=False, env=self._environment()).returncode == 0:
-                return True
-        return False
+        return subprocess.run(ask, capture_output=True, check=False, env=self._environment()).returncode == 0
 
     def _environment(self):
         """What the programs keep is ours, and not their configuration."""
         return {"SNMP_PERSISTENT_DIR": str(self._directory / "kept"), "MIBS": ""}
-
-    def _stop(self):
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()

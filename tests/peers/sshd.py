@@ -13,17 +13,14 @@ import os
 import pwd
 import shlex
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from tests.peers.programs import program
+from tests.peers.programs import Running, listens, program
 from tests.peers.sockets import free_tcp_port
 
 HOST = "127.0.0.1"
-START_TIMEOUT = 10.0
 
 VIRSH = """#!/bin/sh
 # A directory for each domain, its state in the file `state`. Who did not ask for English gets German.
@@ -83,7 +80,6 @@ class Sshd:
         self.login = pwd.getpwuid(os.getuid()).pw_name
         self.port = free_tcp_port()
         self.directory = Path()
-        self._process = None
 
     def __enter__(self):
         self._temporary = tempfile.TemporaryDirectory(prefix="sshd-")
@@ -103,7 +99,10 @@ class Sshd:
         (self.directory / "authorized_keys").write_text(self._login_key + "\n")
         config = CONFIG.format(host=HOST, port=self.port, directory=self.directory, login=self.login)
         (self.directory / "config").write_text(config)
-        self._start()
+        log = self.directory / "log"
+        command = [self._program, "-D", "-f", self.directory / "config", "-E", log]
+        self._running = Running("sshd", command, lambda: listens(HOST, self.port), log=log)
+        self._running.start()
         return self
 
     def __exit__(self, *_):
@@ -143,29 +142,16 @@ class Sshd:
 
     def restart(self):
         self._stop()
-        self._start()
-
-    def _start(self):
-        log = self.directory / "log"
-        command = [self._program, "-D", "-f", self.directory / "config", "-E", log]
-        self._process = subprocess.Popen(command, start_new_session=True)
-        end = time.monotonic() + START_TIMEOUT
-        while True:
-            try:
-                socket.create_connection((HOST, self.port), timeout=1.0).close()
-                break
-            except OSError:
-                assert self._process.poll() is None, log.read_text()
-                assert time.monotonic() < end, "sshd does not listen"
-                time.sleep(0.02)
+        self._running.start()
 
     def _stop(self):
         self._signal(signal.SIGKILL)
-        self._process.wait(10)
+        self._running.stop()
 
     def _signal(self, number):
         """To sshd and to the process of each connection; a parent before its children."""
-        for each in [self._process.pid, *_descendants(self._process.pid)]:
+        pid = self._running.process.pid
+        for each in [pid, *_descendants(pid)]:
             try:
                 os.kill(each, number)
             except ProcessLookupError:

@@ -7,21 +7,16 @@ seconds for each change; ours, derived from it, changes at once.
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from pathlib import Path
 
+from tests.peers.programs import Running, listens
 from tests.peers.sockets import HOST, free_tcp_port
 
 LOGIN = "admin"
 PASSWORD = "pass of sushy"
-START_TIMEOUT = 20.0
 
 SERVER = """
 import sys
@@ -74,16 +69,21 @@ class SushyEmulator:
         self.host, self.port, self.login, self.password = HOST, free_tcp_port(), LOGIN, PASSWORD
         self._stack = contextlib.ExitStack()
         self._directory = Path()
-        self._process = None
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             self._directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sushy.")))
-            stack.callback(self._stop)
             for name in self._names:
                 (self._directory / name).mkdir()
                 self.set_on(False, name)
-            self._start()
+            command = [sys.executable, "-c", SERVER, self._directory, str(self.port), LOGIN, PASSWORD]
+            log = self._directory / "log"
+            self._running = Running(
+                "the emulator", [*command, *self._names], lambda: listens(HOST, self.port), log=log
+            )
+            self.freeze, self.restart = self._running.freeze, self._running.restart
+            stack.callback(self._running.stop)
+            self._running.start()
             self._stack = stack.pop_all()
         return self
 
@@ -102,37 +102,12 @@ class SushyEmulator:
     def next_boot(self):
         return {"Pxe": "pxe"}.get(self._read("boot"), "none")
 
-    def freeze(self):
-        os.kill(self._process.pid, signal.SIGSTOP)
-
     def thaw(self):
         """Let it go on; it answers one after another, so it has then worked off what was sent meanwhile."""
-        os.kill(self._process.pid, signal.SIGCONT)
+        self._running.thaw()
         urllib.request.urlopen(f"http://{self.host}:{self.port}/redfish/v1/", timeout=10).read()
-
-    def restart(self):
-        self._stop()
-        self._start()
 
     def _read(self, name):
         with contextlib.suppress(FileNotFoundError):
             return (self._directory / "1" / name).read_text()
         return ""
-
-    def _start(self):
-        account = (self.login, self.password)
-        command = [sys.executable, "-c", SERVER, self._directory, str(self.port), *account, *self._names]
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
-                return
-            time.sleep(0.05)
-        said = (self._directory / "log").read_text()
-        raise RuntimeError(f"the emulator does not answer (exit code {self._process.poll()}): {said}")
-
-    def _stop(self):
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
