@@ -23,9 +23,12 @@ _KEY_CONSTANT_SIZE: Final = 20
 _HASHES: Final = {"sha1": SHA1(), "sha256": SHA256()}  # noqa: S303 - cipher suite 3 demands it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Suite:
-    """A row of table 22-20: algorithm numbers (tables 13-17 to 13-19), hash, size of an integrity code."""
+    """A row of table 22-20: algorithm numbers (tables 13-17 to 13-19), hash, size of an integrity code.
+
+    There is one object of each; comparing and hashing them is frequent.
+    """
 
     number: int
     algorithms: tuple[int, int, int]

@@ -92,10 +92,10 @@ class LogOn:
     def __init__(self, account: Account, suite: Suite, allowed: tuple[Suite, ...], console_id: bytes) -> None:
         self._account = account
         self._allowed = allowed
-        self._tag = secrets.randbelow(256)
+        drawn = secrets.token_bytes(1 + _RANDOM_SIZE)
+        self._tag, self._random = drawn[0], drawn[1:]
         self._expects = Payload.OPEN_ANSWER
         self._bmc_id = b""
-        self._random = secrets.token_bytes(_RANDOM_SIZE)
         self._role = _NAME_ONLY_LOOKUP | account.privilege
         self._suite = suite
         self._exchange: KeyExchange | None = None

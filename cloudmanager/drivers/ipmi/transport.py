@@ -118,9 +118,8 @@ class Transport:
         """The address that `host` is, or None when it is a name."""
         found = self._literals.get((host, port))
         if found is None:
-            with contextlib.suppress(OSError, ValueError):
-                flags = socket.AI_NUMERICHOST
-                found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)[0][4]
+            found = _literal(host, port)
+            if found is not None:
                 self._literals[host, port] = found
         return found
 
@@ -265,6 +264,16 @@ class Transport:
         self._timers.stop()
         self._names.clear()
         self._literals.clear()
+
+
+def _literal(host: str, port: int) -> Address | None:
+    with contextlib.suppress(OSError, ValueError):
+        socket.inet_pton(socket.AF_INET, host)
+        return host, port
+    with contextlib.suppress(OSError, ValueError):
+        flags = socket.AI_NUMERICHOST  # knows scopes of IPv6 as well
+        return socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)[0][4]
+    return None
 
 
 def _open_socket(family: socket.AddressFamily) -> socket.socket:
