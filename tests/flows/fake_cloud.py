@@ -190,9 +190,9 @@ class FakeCloud:
 
     # --- how it works ---------------------------------------------------------------------------------------
 
-    def _call(self, what, answer):
+    def _call(self, what, answer, *, changes=False):
         self._settle()
-        return self.line.call(what, answer, CloudUnreachable)
+        return self.line.call(what, answer, lost=CloudUnreachable, changes=changes)
 
     def _do(self, what, act):
         def asked():
@@ -200,7 +200,7 @@ class FakeCloud:
             act()
             return Accepted(f"req-{what}")
 
-        return self._call(what, asked)
+        return self._call(what, asked, changes=True)
 
     def _settle(self):
         for host in self.hosts.values():

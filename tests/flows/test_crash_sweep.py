@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cloudmanager.drivers.base import Action
+
 from .conftest import Cloud
 
 RELAY = frozenset({Action.ON, Action.OFF})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import heapq
 import itertools
 from dataclasses import dataclass, field
@@ -44,12 +43,11 @@ class VirtualClock:
         await wake
 
     async def to_thread(self, function, *args, **kwargs):
-        """Stands in for `asyncio.to_thread`, so that work in a thread holds time up."""
+        """Stands in for `asyncio.to_thread`: others may come first, time stands still meanwhile."""
         self.working += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                None, functools.partial(function, *args, **kwargs)
-            )
+            await asyncio.sleep(0)
+            return function(*args, **kwargs)
         finally:
             self.working -= 1
 
@@ -59,7 +57,7 @@ class VirtualClock:
             for _ in range(20):  # enough for whoever was woken to begin something
                 await asyncio.sleep(0)
             if self.working or not self._sleepers:
-                await asyncio.sleep(0.0002)
+                await asyncio.sleep(0)
                 continue
             wakes_at, _, wake = heapq.heappop(self._sleepers)
             if not wake.done():
@@ -110,14 +108,18 @@ class Line:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.acts: list[int] = []
+        """Those of the calls that change something."""
         self.die_after: int | None = None
         self.die_before: int | None = None
         self.lose_answer_of: int | None = None
         self.flaky: random.Random | None = None
         self.share = 0.0
 
-    def call(self, what, act, lost=DeviceUnreachable):
+    def call(self, what, act, *, lost=DeviceUnreachable, changes=False):
         self.calls += 1
+        if changes:
+            self.acts.append(self.calls)
         if self.die_before == self.calls:
             raise WorkerDied
         answer = act()
@@ -149,19 +151,19 @@ class FakePower:
         return self._call(outlet, lambda machine: machine.state())
 
     async def apply(self, outlet: Outlet, action: Action) -> None:
-        self._call(outlet, lambda machine: machine.obey(action))
+        self._call(outlet, lambda machine: machine.obey(action), changes=True)
 
     async def actions(self, outlet: Outlet) -> frozenset[Action]:
         return self._actions
 
-    def _call(self, outlet, act):
+    def _call(self, outlet, act, *, changes=False):
         def reached():
             machine = self.machines[outlet]
             if machine.dead:
                 raise DeviceUnreachable(f"{outlet} does not answer")
             return act(machine)
 
-        return self.line.call(outlet, reached)
+        return self.line.call(outlet, reached, changes=changes)
 
 
 def power_options(**changed: float) -> SimpleNamespace:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmanager.flows.base import Done, Outcome
-from cloudmanager.flows.hosts.survey import dry
 
 if TYPE_CHECKING:
     from cloudmanager.flows.run import Run
@@ -18,7 +17,7 @@ def reason(run: Run) -> str:
 
 async def cordon(run: Run) -> Outcome:
     """Let nothing new be put on the host. One that is cordoned keeps the reason that it has."""
-    if dry(run) or not run.memo["found"]["enabled"]:
+    if not run.memo["found"]["enabled"]:
         return Done()
     await run.ports.cloud.cordon(run.params["host"], reason(run))
     run.memo["cordoned"] = True
@@ -27,7 +26,7 @@ async def cordon(run: Run) -> Outcome:
 
 async def uncordon(run: Run) -> Outcome:
     """Let the host be used again, if it was in use when the flow began and still has our cordon."""
-    if dry(run) or not run.memo.get("found", {}).get("enabled"):
+    if not run.memo.get("found", {}).get("enabled"):
         return Done()
     service = await run.ports.cloud.service(run.params["host"])
     if service.enabled:

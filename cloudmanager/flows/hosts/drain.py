@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from cloudmanager.flows.base import Child, Done, Fail, Outcome, Wait
-from cloudmanager.flows.hosts.survey import dry, planned
+from cloudmanager.flows.hosts.survey import planned
 from cloudmanager.flows.servers.destinations import NOVA, Candidate, Incoming, candidates, next_destination
 from cloudmanager.flows.servers.ways import Way
 from cloudmanager.models import FlowRow
@@ -34,15 +34,13 @@ _PASSED_ON = ("block_migration", "policy")
 
 async def move_servers(run: Run) -> Outcome:
     """Migrate what can be, so many at a time; done when no move is open. Failures are told, not hidden."""
-    if dry(run) or not run.memo["found"]["up"]:
+    if not run.memo["found"]["up"]:
         return Done()
     return await work_through(run, "move-server", planned(run, Way.LIVE, Way.COLD))
 
 
 async def confirm_empty(run: Run) -> Outcome:
     """Look whether any server is left, whatever the flow believes; name those that are."""
-    if dry(run):
-        return Done()
     left = await run.ports.cloud.servers_on(run.params["host"])
     outcomes = {row["id"]: row for row in run.result["servers"]}
     named = []

@@ -11,11 +11,9 @@ from cloudmanager.flows.hosts.evacuation import (
     see_what_is_left,
 )
 from cloudmanager.flows.hosts.fence import declare_down, fence, wait_until_nova_says_down, when
-from cloudmanager.flows.hosts.survey import plan_to_empty, remember_host, require_power
+from cloudmanager.flows.hosts.survey import plan_to_empty
 
 EMPTYING = (
-    remember_host,
-    require_power,
     permit_evacuation,
     plan_to_empty(must_succeed=True),
     cordon,

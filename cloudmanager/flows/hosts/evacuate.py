@@ -1,6 +1,6 @@
 """`evacuate-host`: empty a host by its state. One that is up is drained; one that is down is fenced first.
 
-Parameters: `host`; optional `allow_off_vm`, `move_locked`, `block_migration`, `policy`, `fenced`, `dry_run`.
+Parameters: `host`; optional `allow_off_vm`, `move_locked`, `block_migration`, `policy`, `fenced`.
 """
 
 from cloudmanager.flows.base import Flow

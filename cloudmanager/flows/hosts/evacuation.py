@@ -51,9 +51,10 @@ async def see_what_is_left(run: Run) -> Outcome:
 
 async def plan_evacuation(run: Run) -> Outcome:
     """Judge anew what is on the host, now that it is off, most important first."""
-    allowed = allowed_by(run.params | {"allow_evacuate": True})
-    verdicts = await judge_all(run, allowed, host_up=False)
-    servers = {server.id: server for server in await run.ports.cloud.servers_on(run.params["host"])}
+    host, cloud = run.params["host"], run.ports.cloud
+    allowed = allowed_by(run.kind, run.params | {"allow_evacuate": True}, host_up=False)
+    verdicts = await judge_all(cloud, host, allowed, host_up=False)
+    servers = {server.id: server for server in await cloud.servers_on(host)}
     queue: list[dict[str, Any]] = []
     for verdict in verdicts:
         if Way.EVACUATE not in verdict.ways:

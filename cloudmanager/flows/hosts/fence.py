@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.flows.base import Child, Done, Fail, Outcome, Step, Wait
 from cloudmanager.flows.hosts.cordon import reason
-from cloudmanager.flows.hosts.survey import dry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,7 @@ def switch_power(kind: str, *, soft: bool = False) -> Step:
     """A step that has the host's node switched by a flow of this kind, and waits until that is confirmed."""
 
     async def switch_power_of_host(run: Run) -> Outcome:
-        return Done() if dry(run) else await switched(run, kind, soft=soft)
+        return await switched(run, kind, soft=soft)
 
     switch_power_of_host.__name__ = kind.replace("-", "_")
     return switch_power_of_host
@@ -57,7 +56,7 @@ def when(needed: Callable[[Run], bool], step: Step) -> Step:
     """The step, where it is needed; else nothing."""
 
     async def guarded(run: Run) -> Outcome:
-        return await step(run) if not dry(run) and needed(run) else Done()
+        return await step(run) if needed(run) else Done()
 
     guarded.__name__ = step.__name__
     return guarded

@@ -14,7 +14,7 @@ from cloudmanager.flows.hosts.cordon import uncordon, uncordon_unless_power_was_
 from cloudmanager.flows.hosts.drain import call_back
 from cloudmanager.flows.hosts.emptying import EMPTYING
 from cloudmanager.flows.hosts.fence import switch_power
-from cloudmanager.flows.hosts.survey import dry
+from cloudmanager.flows.hosts.survey import remember_host, require_power
 from cloudmanager.flows.servers.move import QUEUE
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _UNDER_WAY = 1.0
 
 async def note_last_report(run: Run) -> Outcome:
     """Remember the last report of the nova-compute that is dead now."""
-    if dry(run):
-        return Done()
     off_since = run.memo.setdefault("off_since", run.now())
     left = off_since + _UNDER_WAY - run.now()
     if left > 0:
@@ -40,8 +38,6 @@ async def note_last_report(run: Run) -> Outcome:
 
 async def wait_for_nova_compute(run: Run) -> Outcome:
     """Wait until a nova-compute reports that was started since the power was off."""
-    if dry(run):
-        return Done()
     host = run.params["host"]
     service = await run.ports.cloud.service(host)
     reported = service.reported_at.isoformat() if service.reported_at else ""
@@ -69,6 +65,8 @@ RESTART_HOST = Flow(
     summary="Empty a host, restart it and put it back into service",
     queue=QUEUE,
     steps=(
+        remember_host,
+        require_power,
         *EMPTYING,
         switch_power("power-off", soft=True),
         note_last_report,

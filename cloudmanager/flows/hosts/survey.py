@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, or_, select
 
+from cloudmanager.errors import NotFound
 from cloudmanager.flows.base import Done, Fail, Outcome, Step
 from cloudmanager.flows.servers.destinations import candidates, suited
 from cloudmanager.flows.servers.ways import Allowed, Verdict, Way, judge, priority
@@ -17,15 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from cloudmanager.flows.run import Run
+    from cloudmanager.openstack.port import CloudPort
     from cloudmanager.openstack.records import Hypervisor, Server
 
 _LIST_AGE = 5.0
 """Seconds for which a list of the whole cloud is good enough to choose from."""
-
-
-def dry(run: Run) -> bool:
-    """Whether the flow only plans."""
-    return bool(run.params.get("dry_run"))
 
 
 async def remember_host(run: Run) -> Outcome:
@@ -61,23 +59,37 @@ def plan_to_empty(*, must_succeed: bool) -> Step:
     """A step that judges every server of the host; one that cannot move ends the flow if all must."""
 
     async def judge_servers(run: Run) -> Outcome:
-        host_up = run.memo["found"]["up"]
-        verdicts = await judge_all(run, allowed_by(run.params), host_up=host_up)
+        host, host_up = run.params["host"], run.memo["found"]["up"]
+        allowed = allowed_by(run.kind, run.params, host_up=host_up)
+        verdicts = await judge_all(run.ports.cloud, host, allowed, host_up=host_up)
         run.memo["plan"] = [verdict.told() for verdict in verdicts]
-        run.result = {"host": run.params["host"], "plan": run.memo["plan"], "servers": []}
+        run.result = {"host": host, "plan": run.memo["plan"], "servers": []}
         stuck = [verdict for verdict in verdicts if not verdict.movable]
         for verdict in verdicts:
             run.event(verdict.server_id, "planned", in_words(verdict))
-        if stuck and must_succeed and not dry(run):
-            return Fail(f"nothing was touched: {in_one_line(stuck)}")
+        if stuck and must_succeed:
+            return Fail(f"nothing was touched: {'; '.join(in_words(verdict) for verdict in stuck)}")
         return Done(f"{len(verdicts) - len(stuck)} of {len(verdicts)} servers can be moved")
 
     return judge_servers
 
 
-async def judge_all(run: Run, allowed: Allowed, *, host_up: bool) -> list[Verdict]:
+async def plan_for(cloud: CloudPort, kind: str, host: str, params: dict[str, Any]) -> dict[str, Any]:
+    """What a flow of this kind would find and do; nothing is touched. `NotFound` for an unknown host."""
+    service = await cloud.service(host)
+    allowed = allowed_by(kind, params, host_up=service.up)
+    verdicts = await judge_all(cloud, host, allowed, host_up=service.up)
+    return {
+        "host": host,
+        "up": service.up,
+        "cordoned": not service.enabled,
+        "servers": [verdict.told() for verdict in verdicts],
+        "movable": all(verdict.movable for verdict in verdicts),
+    }
+
+
+async def judge_all(cloud: CloudPort, host: str, allowed: Allowed, *, host_up: bool) -> list[Verdict]:
     """A verdict on each server, in the order in which they are to move."""
-    host, cloud = run.params["host"], run.ports.cloud
     servers = await cloud.servers_on(host)
     if not servers:
         return []
@@ -85,7 +97,7 @@ async def judge_all(run: Run, allowed: Allowed, *, host_up: bool) -> list[Verdic
     source = next((hypervisor for hypervisor in hypervisors if hypervisor.host == host), None)
     hosts = candidates(await cloud.services(max_age=_LIST_AGE), hypervisors, leaving={host})
     groups = await cloud.server_groups()
-    host_of = await _where_members_are(run, servers, [group.members for group in groups])
+    host_of = await _where_members_are(cloud, servers, [group.members for group in groups])
     return [
         judge(
             server,
@@ -98,16 +110,17 @@ async def judge_all(run: Run, allowed: Allowed, *, host_up: bool) -> list[Verdic
 
 
 async def _where_members_are(
-    run: Run, servers: Sequence[Server], groups: Sequence[frozenset[str]]
+    cloud: CloudPort, servers: Sequence[Server], groups: Sequence[frozenset[str]]
 ) -> dict[str, str]:
     """{server: host} of those that share a server group with one of these."""
     ours = {server.id for server in servers}
     host_of = {server.id: server.host for server in servers if server.host}
     strangers = {member for group in groups if group & ours for member in group} - ours
     for member in sorted(strangers):
-        server = await run.ports.cloud.server(member)
-        if server.host:
-            host_of[member] = server.host
+        with suppress(NotFound):  # a group may name servers that are deleted
+            server = await cloud.server(member)
+            if server.host:
+                host_of[member] = server.host
     return host_of
 
 
@@ -119,12 +132,13 @@ def in_order(servers: Sequence[Server], *, host_up: bool) -> list[Server]:
     return sorted(servers, key=lambda server: (-priority(server), server.name, server.id))
 
 
-def allowed_by(params: dict[str, Any]) -> Allowed:
-    """What the request allows, in the words of the API."""
+def allowed_by(kind: str, params: dict[str, Any], *, host_up: bool) -> Allowed:
+    """What the request allows, in the words of the API. To evacuate a dead host is to allow just that."""
+    rescue = kind == "evacuate-host" and not host_up
     return Allowed(
         live=params.get("allow_live_migrate", True),
         cold=params.get("allow_off_vm", False) or params.get("allow_migrate", False),
-        evacuate=params.get("allow_evacuate", False),
+        evacuate=rescue or params.get("allow_evacuate", False),
         locked=params.get("move_locked", False),
         disks=params.get("block_migration") is not False,
     )
@@ -146,11 +160,6 @@ def in_words(verdict: Verdict) -> str:
         return f"{verdict.name} ({verdict.status}) can move: {', then '.join(verdict.ways)}"
     way_out = f"; would change it: {verdict.option}" if verdict.option else ""
     return f"{verdict.name} ({verdict.status}) cannot move: {verdict.reason}{way_out}"
-
-
-def in_one_line(verdicts: Sequence[Verdict]) -> str:
-    """All verdicts in one message."""
-    return "; ".join(in_words(verdict) for verdict in verdicts)
 
 
 async def find_node(run: Run) -> int | None:
