@@ -18,6 +18,7 @@ from cloudmanager.errors import Unavailable
 from cloudmanager.models import Node, NodeClass, NodeControl, NodeImage, NodeType, PowerControl, utc_now
 from cloudmanager.simulators.control import Control, ControlError
 from cloudmanager.simulators.datacentre import HOST, DataCentre, found_or_new
+from cloudmanager.simulators.ssh.host import public_host_key
 from cloudmanager.state_dir import write_private
 from cloudmanager.vault import Vault
 
@@ -41,6 +42,9 @@ _CONTROL_TYPES = {  # by the kind of the simulated device
     "et7067": "ET7067",
     "daenet": "DaenetIP2",
     "daenet-acpi": "DaenetIP2_ACPI",
+    "redfish": "RedfishDevice",
+    "amt": "IntelAMT",
+    "libvirt": "SshDevice",
 }
 _ENABLED = 1
 _PATIENCE = 30.0  # seconds for the simulated data centre to start
@@ -139,7 +143,18 @@ def _control(device: simulated.Device, vault: Vault) -> PowerControl:
         login=account.name if account else None,
         sealed_password=vault.seal(account.password) if account else None,
         coils_count=driver.coils_count,
+        options=_options(device),
     )
+
+
+def _options(device: simulated.Device) -> dict[str, str]:
+    """What our driver has to know of a simulated device besides its address and account."""
+    match device.kind:
+        case "redfish":
+            return {"tls": "off"}
+        case "libvirt":
+            return {"host_key": public_host_key(device)}
+    return {}
 
 
 def _node(machine: simulated.Node, place: dict[str, int | None], now: datetime) -> Node:

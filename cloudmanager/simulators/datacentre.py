@@ -25,7 +25,7 @@ from cloudmanager.simulators.openstack.compute import Compute
 from cloudmanager.simulators.openstack.seeding import seed_cloud
 from cloudmanager.simulators.redfish import RedfishService
 from cloudmanager.simulators.relays import mains_closed
-from cloudmanager.simulators.seeding import seed_boards
+from cloudmanager.simulators.seeding import seed_boards, seed_guests, seed_services
 from cloudmanager.simulators.snmp import AcpiBoard, MainsBoard
 from cloudmanager.simulators.ssh import SshHost
 from cloudmanager.simulators.world import Account, Device, World
@@ -292,6 +292,8 @@ def found_or_new(state_file: Path, racks: int, nodes_per_rack: int) -> DataCentr
         centre = DataCentre.seeded(racks, nodes_per_rack, state_file=state_file, clock=clock)
         centre.add_cloud(list(centre.world.nodes))
         seed_boards(centre, rack=racks + 1)
+        seed_services(centre, rack=racks + 2)
+        seed_guests(centre, rack=racks + 3)
         centre.save()
     return DataCentre.load(state_file)
 

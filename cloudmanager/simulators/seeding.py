@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 
 BOARDS = (("modbus", "et7067"), ("snmp", "daenet"), ("buttons", "daenet-acpi"))
 NODES_PER_BOARD = 2
+MACHINES = (
+    ("blades", "redfish", "root", 4),
+    ("server", "redfish", "root", 1),
+    ("desktop1", "amt", "admin", 1),
+    ("desktop2", "amt", "admin", 1),
+)
+GUESTS = 4
 
 
 def seed_boards(centre: DataCentre, *, rack: int = 4) -> None:
@@ -24,6 +31,32 @@ def seed_boards(centre: DataCentre, *, rack: int = 4) -> None:
             wired[str(port)] = node.name
         login, password = ("", "") if kind == "et7067" else ("public", _password(passwords))
         centre.add_board(f"{name}-r{rack}", kind, wired, login=login, password=password)
+
+
+def seed_services(centre: DataCentre, *, rack: int = 5) -> None:
+    """Fill a rack with machines that speak HTTP: blades behind one Redfish service, a server, desktops."""
+    passwords = random.Random(f"{centre.world.seed} {rack}")
+    unit = 0
+    for name, kind, login, count in MACHINES:
+        wired = {}
+        for outlet in range(1, count + 1):
+            unit += 1
+            node = centre.world.add_node(
+                f"r{rack}n{unit:02}.demo.local", rack=rack, unit=unit, on=outlet == 1
+            )
+            wired[str(outlet)] = node.name
+        centre.add_board(f"{name}-r{rack}", kind, wired, login=login, password=_password(passwords))
+
+
+def seed_guests(centre: DataCentre, *, rack: int = 6) -> None:
+    """Put a libvirt host into a rack: its virtual machines are nodes, which go by their own names."""
+    passwords = random.Random(f"{centre.world.seed} {rack}")
+    wired = {}
+    for unit in range(1, GUESTS + 1):
+        name = f"r{rack}n{unit:02}"
+        node = centre.world.add_node(f"{name}.demo.local", rack=rack, unit=unit, on=unit % 2 == 1)
+        wired[name] = node.name
+    centre.add_board(f"libvirt-r{rack}", "libvirt", wired, login="root", password=_password(passwords))
 
 
 def _password(passwords: random.Random) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import stat
 import subprocess
 from collections import Counter
 from pathlib import Path
+
+import httpx
 
 from .product import Product, wait_until
 
@@ -14,22 +18,34 @@ from .product import Product, wait_until
 def test_the_fleet_is_there(demo):
     nodes = demo.get("/v1/nodes").json()["nodes"]
 
-    assert Counter(node["rack_number"] for node in nodes) == {1: 20, 2: 20, 3: 20, 4: 6}
+    assert Counter(node["rack_number"] for node in nodes) == {1: 20, 2: 20, 3: 20, 4: 6, 5: 7, 6: 4}
     assert Counter(node["power_state"] for node in nodes)["power_on"] > 40
     assert {node["unit_number"] for node in nodes} == set(range(1, 21))
-    assert demo.get("/v1/nodes/count").json() == {"count": 66}
+    assert demo.get("/v1/nodes/count").json() == {"count": 77}
     controls = demo.get("/v1/power-controls").json()["power_controls"]
     assert Counter(control["control_type"] for control in controls) == {
         "SupermicroRackDevice": 60,
         "ET7067": 1,
         "DaenetIP2": 1,
         "DaenetIP2_ACPI": 1,
+        "RedfishDevice": 2,
+        "IntelAMT": 2,
+        "SshDevice": 1,
+    }
+
+
+def test_machines_of_all_kinds_are_switched(demo):
+    nodes = {node["name"]: node for node in demo.get("/v1/nodes").json()["nodes"]}
+    wanted = [nodes[f"{name}.demo.local"]["id"] for name in ("r4n03", "r5n01", "r5n06", "r6n01")]
+    assert demo.post("/v1/nodes/actions/reset", {"node_ids": wanted}).json() == {
+        "success": wanted,
+        "failed": [],
     }
 
 
 def test_lab_commands_speak_to_the_simulated_machines(demo):
     status = json.loads(demo.cli("lab", "status", "--json").stdout)
-    assert len(status["nodes"]) == 66
+    assert len(status["nodes"]) == 77
     assert "r1n01" in demo.cli("lab", "status").stdout
 
     fault = demo.cli("lab", "fault", "bmc-r1n01", "lag=0.1", "dead=true")
@@ -42,13 +58,64 @@ def test_lab_commands_speak_to_the_simulated_machines(demo):
     assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
 
 
+def test_lab_commands_disturb_the_cloud(demo):
+    services = json.loads(demo.cli("lab", "status", "--json").stdout)["services"]
+    assert {row["name"] for row in services} == {
+        "keystone",
+        "nova",
+        "placement",
+        "cinder",
+        "glance",
+        "neutron",
+    }
+    cinder = next(row for row in services if row["name"] == "cinder")
+    url = f"http://{cinder['host']}:{cinder['port']}/v3/volumes"
+    assert httpx.get(url, headers={"X-Auth-Token": demo.token}).status_code == 200
+    assert json.loads(demo.cli("lab", "fault", "cinder", "status=503").stdout) == {"status": 503}
+    assert "[status=503]" in demo.cli("lab", "status").stdout
+    assert httpx.get(url, headers={"X-Auth-Token": demo.token}).status_code == 503
+    assert demo.cli("lab", "heal", "cinder").returncode == 0
+    assert httpx.get(url, headers={"X-Auth-Token": demo.token}).status_code == 200
+    wrong = demo.cli("lab", "fault", "cinder", "fail=everything")
+    assert (wrong.returncode, "known are create, delete" in wrong.stderr) == (2, True)
+
+
+def test_credentials_are_for_their_owner_alone(demo):
+    for file in (demo.directory.openrc, demo.directory.reader_openrc, demo.directory.token_file):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    reader = _log_in(demo.directory.reader_openrc)
+    assert httpx.get(f"{demo.url}/v1/nodes/1", headers={"X-Auth-Token": reader}).status_code == 200
+    off = httpx.post(f"{demo.url}/v1/nodes/1/actions/power-off", headers={"X-Auth-Token": reader})
+    assert off.status_code == 403
+    assert httpx.get(f"{demo.url}/v1/nodes/1", headers={"X-Auth-Token": "nonsense"}).status_code == 401
+
+
+def _log_in(openrc):
+    """A token for the user of an openrc."""
+    lines = (line.removeprefix("export ").partition("=") for line in openrc.read_text().splitlines())
+    values = {name: value for name, _, value in lines}
+    user = {"name": values["OS_USERNAME"], "password": values["OS_PASSWORD"], "domain": {"name": "Default"}}
+    scope = {"project": {"name": values["OS_PROJECT_NAME"], "domain": {"name": "Default"}}}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    answer = httpx.post(
+        f"{values['OS_AUTH_URL']}/auth/tokens", json={"auth": {"identity": identity, "scope": scope}}
+    )
+    return answer.headers["X-Subject-Token"]
+
+
 def test_a_second_start_finds_the_same_fleet_even_if_a_port_was_taken(tmp_path):
     product = Product(tmp_path / "demo", demo=True)
     with product:
         product.post("/v1/nodes", {"node": {"name": "one-more"}})
         nodes, controls = _nodes(product), _controls(product)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter:
+        token, services = product.token, _services(product)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as other,
+    ):
         squatter.bind(("127.0.0.1", controls["bmc-r1n01"].pop("port_number")))
+        other.bind(("127.0.0.1", services.pop("keystone")))
+        other.listen()
         with product:
             assert _nodes(product) == nodes
             found = _controls(product)
@@ -57,12 +124,25 @@ def test_a_second_start_finds_the_same_fleet_even_if_a_port_was_taken(tmp_path):
             assert found["bmc-r1n01"] == controls["bmc-r1n01"]
             done = product.post("/v1/nodes/actions/reset", {"node_ids": [1]})
             assert done.json() == {"success": [1], "failed": []}
+            moved = _services(product)
+            keystone = moved.pop("keystone")
+            assert keystone != other.getsockname()[1]
+            assert moved == services
+            assert product.token == token
+            for file in (product.directory.openrc, product.directory.config_file):
+                assert re.findall(r"127\.0\.0\.1:(\d+)/v3", file.read_text()) == [str(keystone)]
+            assert _log_in(product.directory.reader_openrc)
 
 
 def _nodes(product):
     """All of the fleet but when the monitor has looked."""
     nodes = product.get("/v1/nodes").json()["nodes"]
     return [{name: node[name] for name in node if name != "power_state_checked_at"} for node in nodes]
+
+
+def _services(product):
+    services = json.loads(product.cli("lab", "status", "--json").stdout)["services"]
+    return {row["name"]: row["port"] for row in services}
 
 
 def _controls(product):

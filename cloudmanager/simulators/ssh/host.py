@@ -60,8 +60,7 @@ class SshHost:
     @property
     def host_key(self) -> str:
         """The public key that a client should trust, as one line."""
-        key = asyncssh.import_private_key(self._device.memory[HOST_KEY])
-        return key.export_public_key().decode().strip()
+        return public_host_key(self._device)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         faults = self._device.faults
@@ -122,6 +121,12 @@ class SshHost:
         process.stdout.write(out if answer.out else b"")
         process.stderr.write(answer.err.encode())
         process.exit(answer.status)
+
+
+def public_host_key(device: Device) -> str:
+    """The public key of a host that has been started once, as one line."""
+    key = asyncssh.import_private_key(device.memory[HOST_KEY])
+    return key.export_public_key().decode().strip()
 
 
 class _Guard(asyncssh.SSHServer):
