@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.errors import CloudRefused, NotFound
 from cloudmanager.openstack.calls import segment
-from cloudmanager.openstack.clone_shapes import definition_from, server_body
+from cloudmanager.openstack.clone_shapes import definition_from, server_body, tags_of
 from cloudmanager.openstack.definitions import Made
 from cloudmanager.openstack.moves import Moves
 from cloudmanager.openstack.records import Accepted
+from cloudmanager.openstack.shapes import server_from
 from cloudmanager.openstack.versions import ATTACHMENTS, FLAVOR_ID
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ class Clones(Moves):
         )
 
     async def find_servers(self, marker: Mapping[str, str]) -> Sequence[Server]:
-        """The servers whose metadata has all of the marker."""
-        query = {"all_tenants": "1", "metadata": json.dumps(dict(marker))}
-        found = await self._servers("find_servers", query)
-        return tuple(server for server in found if carries(marker, server.metadata))
+        """The servers that were made with all of the marker."""
+        tags = tags_of(marker)
+        query = {"all_tenants": "1", "tags": ",".join(tags)}
+        found = await self._nova.pages("find_servers", "servers/detail", "servers", query)
+        return tuple(server_from(body) for body in found if set(tags) <= set(body.get("tags") or ()))
 
     async def create_server(self, new: NewServer) -> Made:
         """Begin to make a server. Asked twice it makes two: look for the marker."""

@@ -57,8 +57,9 @@ class NewAttachment:
 
 @dataclass(frozen=True, slots=True)
 class NewServer:
-    """A server to be made in our project. `metadata` holds the marker by which it is found again.
+    """A server to be made in our project. `marker` is how it is found again: it becomes tags NAME=VALUE.
 
+    A tag has at most 60 characters, no comma and no slash.
     `user_data` is in base64, as a definition has it. Without networks it gets none.
     """
 
@@ -68,6 +69,7 @@ class NewServer:
     networks: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     key_name: str | None = None
+    marker: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     user_data: str | None = field(default=None, repr=False)
     attachments: tuple[NewAttachment, ...] = ()

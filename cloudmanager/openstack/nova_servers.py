@@ -19,7 +19,6 @@ RECENT = timedelta(hours=12)
 """Migrations that have not changed for so long are left out of lists of many servers."""
 
 _GROUPS = 200
-_ALL_PROJECTS = {"all_tenants": "1"}
 
 
 class Servers(Part):
@@ -27,19 +26,17 @@ class Servers(Part):
 
     async def servers_on(self, host: str, *, max_age: float = 0.0) -> Sequence[Server]:
         """All servers of all projects whose record says this host."""
-        query = {**_ALL_PROJECTS, "host": host}
-        return await self._shared.ask(
-            ("servers_on", host), lambda: self._servers("servers_on", query), max_age
-        )
+        return await self._shared.ask(("servers_on", host), lambda: self._servers_on(host), max_age)
+
+    async def _servers_on(self, host: str) -> tuple[Server, ...]:
+        query = {"all_tenants": "1", "host": host}
+        found = await self._nova.pages("servers_on", "servers/detail", "servers", query)
+        return tuple(server_from(body) for body in found)
 
     async def server(self, server_id: str) -> Server:
         """One server."""
         answer = await self._nova.get("server", f"servers/{segment(server_id)}")
         return server_from(answer.part("server"))
-
-    async def _servers(self, verb: str, query: Mapping[str, Any]) -> tuple[Server, ...]:
-        found = await self._nova.pages(verb, "servers/detail", "servers", query)
-        return tuple(server_from(body) for body in found)
 
     async def server_groups(self) -> Sequence[ServerGroup]:
         """All server groups of all projects."""

@@ -153,7 +153,7 @@ class CloudPort(Protocol):
         """As what a server was made, so that another one can be made like it."""
 
     async def find_servers(self, marker: Mapping[str, str]) -> Sequence[Server]:
-        """The servers whose metadata has all of the marker."""
+        """The servers that were made with all of the marker."""
 
     async def create_server(self, new: NewServer) -> Made:
         """Begin to make a server. Asked twice it makes two: look for the marker."""

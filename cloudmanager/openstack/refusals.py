@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from keystoneauth1 import exceptions as problems
@@ -10,6 +11,7 @@ from cloudmanager.errors import CloudError, CloudManagerError, CloudRefused, Clo
 
 NOT_FOUND = 404
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+_MARKUP = re.compile(r"<[^>]+>")
 _LATER = frozenset({408, 429})
 _BROKEN = 500
 _LONGEST = 500
@@ -44,7 +46,7 @@ def said_in(body: Any) -> str | None:
             if isinstance(part, dict):
                 for name in ("message", "detail", "title"):
                     if isinstance(part.get(name), str) and part[name]:
-                        return str(part[name]).strip()[:_LONGEST]
+                        return " ".join(_MARKUP.sub(" ", part[name]).split())[:_LONGEST]
     return None
 
 

@@ -48,6 +48,9 @@ def filters(call: Call, compute: Compute) -> list[Test]:
     if "name" in query:
         pattern = _pattern(query["name"])
         tests.append(lambda server: pattern.search(server.name) is not None)
+    if "tags" in query:
+        tags = set(query["tags"].split(","))
+        tests.append(lambda server: tags <= set(server.tags))
     if "ip" in query:
         tests.append(lambda server: any(query["ip"] in ip for ip in compute.plugs.ips(server)))
     if "availability_zone" in query:
