@@ -224,15 +224,17 @@ class HttpServer:
 
     async def _reply(self, request: Request, exchange: Exchange) -> bool:
         faults = self._faults()
-        await asyncio.sleep(faults.lag)
-        if faults.down:
-            return False
-        await exchange.send(exchange.encode(self._answer(request, faults)))
+        status = None
+        if faults.concerns(request):
+            await asyncio.sleep(faults.lag)
+            if faults.down:
+                return False
+            status = faults.struck()
+        broken = failure(status, "this service has a fault") if status is not None else None
+        await exchange.send(exchange.encode(broken or self._answer(request)))
         return True
 
-    def _answer(self, request: Request, faults: HttpFaults) -> Answer:
-        if (status := faults.struck()) is not None:
-            return failure(status, "this service has a fault")
+    def _answer(self, request: Request) -> Answer:
         try:
             return self._handle(request)
         except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,22 @@ from cloudmanager.simulators.faults import BadFault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloudmanager.simulators.http import Request
+
 
 @dataclass(slots=True)
 class HttpFaults:
-    """The default is a healthy service."""
+    """The default is a healthy service.
+
+    `only` picks the requests that are hit, as a pattern of `GET /path`; one that is posted to `…/action` also
+    has its verb: `POST */action os-migrateLive`.
+    """
 
     lag: float = 0.0  # seconds before each answer
     status: int | None = None  # what requests are answered with, such as 500 or 503
     probability: float = 1.0  # of each request to get that status
     down: bool = False  # connections are closed without an answer
+    only: str = "*"
     chance: random.Random = field(default_factory=lambda: random.Random(1), repr=False, compare=False)
 
     def changed(self, /, **changes: Any) -> HttpFaults:
@@ -32,6 +40,10 @@ class HttpFaults:
                 raise BadFault(f"fault {name} cannot be {value!r}")
         return replace(self, **changes)
 
+    def concerns(self, request: Request) -> bool:
+        """Whether this request is one of those that are hit."""
+        return fnmatchcase(f"{request.method} {request.path}{_verb(request)}", self.only)
+
     def struck(self) -> int | None:
         """The status that this request is answered with; None: it is served."""
         return self.status if self.status is not None and self.chance.random() < self.probability else None
@@ -39,8 +51,17 @@ class HttpFaults:
     def to_dict(self) -> dict[str, Any]:
         """Only what differs from a healthy service."""
         healthy = HttpFaults()
-        names = ("lag", "status", "probability", "down")
+        names = ("lag", "status", "probability", "down", "only")
         return {name: value for name in names if (value := getattr(self, name)) != getattr(healthy, name)}
+
+
+def _verb(request: Request) -> str:
+    if not request.path.endswith("/action"):
+        return ""
+    try:
+        return " " + next(iter(request.json()), "")
+    except (ValueError, TypeError):
+        return ""
 
 
 def _is_number(value: object) -> bool:
@@ -52,4 +73,5 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "status": lambda value: value is None or value in list(HTTPStatus),
     "probability": lambda value: _is_number(value) and value <= 1,
     "down": lambda value: isinstance(value, bool),
+    "only": lambda value: isinstance(value, str) and bool(value),
 }

@@ -178,6 +178,26 @@ async def test_faults(service, client):
     assert service.heard == []
 
 
+@pytest.mark.parametrize(
+    ("only", "hit"),
+    [
+        ("*", {"GET /a", "POST /s/1/action stop", "POST /s/1/action"}),
+        ("GET *", {"GET /a"}),
+        ("* /s/*/action stop", {"POST /s/1/action stop"}),
+        ("POST *", {"POST /s/1/action stop", "POST /s/1/action"}),
+        ("GET /b", set()),
+    ],
+)
+async def test_faults_of_some_operations_only(service, client, only, hit):
+    service.faults = HttpFaults(status=503, only=only)
+    answers = {
+        "GET /a": await client.get("/a"),
+        "POST /s/1/action stop": await client.post("/s/1/action", json={"stop": None}),
+        "POST /s/1/action": await client.post("/s/1/action", content=b"{"),
+    }
+    assert {name for name, answer in answers.items() if answer.status_code == 503} == hit
+
+
 async def test_a_service_that_stumbles_says_so(service, client, caplog):
     service.says = lambda _: {}["missing"]
     assert (await client.get("/x")).status_code == 500

@@ -36,10 +36,15 @@ class Lab:
         return Origin(f"req-{next(self._numbers)}", "user", "project")
 
     def ask(self, **what):
-        wish = Server(
-            **{"name": "vm", "project_id": "project", "user_id": "user", "flavor": self.small, "image_id": "i"} | what
-        )
-        return wish
+        """What is wanted of a new server."""
+        wish = {
+            "name": "vm",
+            "project_id": "project",
+            "user_id": "user",
+            "flavor": self.small,
+            "image_id": "i",
+        }
+        return Server(**wish | what)
 
     def boot(self, host="c1", **what):
         """A server that runs."""

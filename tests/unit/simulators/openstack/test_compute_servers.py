@@ -10,7 +10,17 @@ from cloudmanager.simulators.openstack.compute.states import ALLOWED, check, sta
 from cloudmanager.simulators.openstack.problems import Conflict, Invalid
 from tests.unit.simulators.openstack.conftest import Lab
 
-STATES = ("active", "stopped", "paused", "suspended", "rescued", "error", "resized", "shelved", "shelved_offloaded")
+STATES = (
+    "active",
+    "stopped",
+    "paused",
+    "suspended",
+    "rescued",
+    "error",
+    "resized",
+    "shelved",
+    "shelved_offloaded",
+)
 TAKEN = {  # as the real API took and refused them
     "start": {"stopped"},
     "stop": {"active", "error"},
@@ -40,7 +50,9 @@ def test_a_verb_is_taken_only_in_some_states(lab, verb, state):
     if state in TAKEN[verb]:
         check(server, verb)
     else:
-        with pytest.raises(Conflict, match=f"Cannot '{verb}' instance {server.id} while it is in vm_state {state}"):
+        with pytest.raises(
+            Conflict, match=f"Cannot '{verb}' instance {server.id} while it is in vm_state {state}"
+        ):
             check(server, verb)
 
 
