@@ -27,6 +27,7 @@ LOG_OFF_TIME: Final = 1.0  # seconds
 _FIRST_PAUSE: Final = 0.2  # seconds between two log-ons to a service without a free session; doubles
 _OK: Final = range(200, 300)
 _UNAUTHORIZED: Final = 401
+_WRONG_PASSWORD: Final = (400, 401, 403)
 _CHANGED: Final = 412
 _BROKEN: Final = 500
 _NO_SESSIONS: Final = (404, 405, 501)
@@ -200,8 +201,10 @@ class Service:
 
     def _log_on_problem(self, answer: Answer) -> DeviceError:
         """Services tell a wrong password by 401, old ones by 400 or 403; what they say may quote it."""
-        if answer.status < _BROKEN:  # the client's fault
+        if answer.status in _WRONG_PASSWORD:
             return CredentialsRefused(self._rejected())
+        if answer.status < _BROKEN:
+            return self.problem(answer)
         return DeviceUnreachable(f"{self._title} cannot open a session (HTTP status {answer.status})")
 
     def _rejected(self) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import pytest
 
 from cloudmanager.errors import CredentialsRefused, DeviceRefused, DeviceUnreachable, Unsupported
+from cloudmanager.simulators.redfish.messages import problem
 from tests.contract.drivers.password_contract import PasswordContract, changed, driver_of
 from tests.contract.drivers.redfish_peers import SimulatorPeer, SushyPeer, TlsSimulatorPeer
 
@@ -138,3 +139,13 @@ class TestMakers:
             await driver.log_in()
             await driver.set_password(old)
         simulator.restart()  # the log-out may have been lost with the connection
+
+    @pytest.mark.parametrize(
+        ("status", "error"), [(401, CredentialsRefused), (403, CredentialsRefused), (429, DeviceUnreachable)]
+    )
+    async def test_what_is_a_wrong_password_and_what_is_not(self, simulator, monkeypatch, status, error):
+        monkeypatch.setattr(simulator.server, "_log_on", lambda request: problem(status))
+        async with driver_of(simulator) as driver:
+            with pytest.raises(error) as caught:
+                await driver.log_in()
+        assert type(caught.value) is error
