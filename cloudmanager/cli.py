@@ -42,7 +42,7 @@ def up(**given: Any) -> None:
 @config_options
 @address_options
 def demo(**given: Any) -> None:
-    """Run the whole product with a simulated data centre of 3 racks of 20 nodes."""
+    """Run the whole product with a simulated data centre and a simulated OpenStack in it."""
     from cloudmanager.demo import SimulatedDataCentre
     from cloudmanager.state_dir import StateDirectory
     from cloudmanager.up import up as run

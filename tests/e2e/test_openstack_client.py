@@ -1,0 +1,105 @@
+"""OpenStack's own command line against the cloud of a demo: a peer that shares nothing with the simulators."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .product import wait_until
+
+pytest.importorskip("openstackclient")
+pytestmark = pytest.mark.peer
+CLIENT = Path(sys.executable).with_name("openstack")
+
+
+class Client:
+    """`openstack …` after `. openrc`."""
+
+    def __init__(self, openrc):
+        exports = (shlex.split(line)[1] for line in openrc.read_text().splitlines())
+        self._environment = {**os.environ, **dict(pair.split("=", 1) for pair in exports)}
+
+    def run(self, *words):
+        """The finished process."""
+        command = [str(CLIENT), *words]
+        return subprocess.run(
+            command, env=self._environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def __call__(self, *words):
+        """What it says, as JSON."""
+        done = self.run(*words, "-f", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def openstack(demo):
+    return Client(demo.directory.openrc)
+
+
+def test_compute_nodes_are_the_machines_of_racks_1_to_3(openstack, demo):
+    services = openstack("compute", "service", "list", "--service", "nova-compute")
+    states = {row["Host"]: row["State"] for row in services}
+    power = {
+        node["name"]: node["power_state"]
+        for node in demo.get("/v1/nodes").json()["nodes"]
+        if node["rack_number"] <= 3
+    }
+    assert len(states) == 60
+    assert {name for name, state in states.items() if state == "down"} == {
+        name for name, state in power.items() if state == "power_off"
+    }
+    hypervisors = openstack("hypervisor", "list")
+    assert {row["Hypervisor Hostname"] for row in hypervisors} == states.keys()
+    aggregates = openstack("aggregate", "list", "--long")
+    assert sorted(row["Name"] for row in aggregates) == ["rack1", "rack2", "rack3"]
+    assert len(openstack("aggregate", "show", "rack2")["hosts"]) == 20
+
+
+def test_servers_volumes_images_networks(openstack):
+    servers = openstack("server", "list", "--all-projects")
+    assert len(servers) == 600
+    assert {row["Flavor"] for row in servers} == {"m1.small", "m1.medium", "m1.large", "m1.xlarge"}
+    assert len({row["Project ID"] for row in servers}) == 2
+    volumes = openstack("volume", "list", "--all-projects")
+    assert len(volumes) == 260
+    assert {row["Status"] for row in volumes} == {"in-use"}
+    [attached] = openstack("volume", "show", volumes[0]["ID"])["attachments"]
+    assert attached["server_id"] in {row["ID"] for row in servers}
+    pools = openstack("volume", "backend", "pool", "list")
+    assert [row["Name"] for row in pools] == [f"storage{number}.demo.local@lvm#lvm" for number in (1, 2)]
+    assert {row["Status"] for row in openstack("image", "list")} == {"active"}
+    assert {row["Name"] for row in openstack("network", "list")} == {"public", "shop-net", "lab-net"}
+    ports = openstack("port", "list", "--server", servers[0]["ID"])
+    assert ports[0]["Fixed IP Addresses"][0]["ip_address"] in str(servers[0]["Networks"])
+    policies = {row["Policy"] for row in openstack("server", "group", "list", "--all-projects")}
+    assert policies == {"affinity", "anti-affinity"}
+
+
+def test_a_live_migration_and_back(openstack):
+    def host():
+        return openstack("server", "show", name)["OS-EXT-SRV-ATTR:host"]
+
+    found = openstack("server", "list", "--all-projects", "--status", "ACTIVE", "--name", "^build-04")
+    name = found[0]["ID"]
+    before = host()
+    moved = openstack.run("server", "migrate", "--live-migration", "--wait", name)
+    assert moved.returncode == 0, moved.stderr
+    wait_until(lambda: host() != before, within=20)
+    back = openstack.run("server", "migrate", "--live-migration", "--host", before, "--wait", name)
+    assert back.returncode == 0, back.stderr
+    wait_until(lambda: host() == before, within=20)
+
+
+def test_a_reader_reads_and_no_more(demo):
+    reader = Client(demo.directory.reader_openrc)
+    assert reader("image", "list")
+    refused = reader.run("compute", "service", "list")
+    assert (refused.returncode, "Policy doesn't allow" in refused.stderr) == (1, True)
