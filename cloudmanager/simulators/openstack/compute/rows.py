@@ -118,6 +118,7 @@ class Server:
     power_state: int = 0
     fault: dict[str, Any] | None = None
     locked: bool = False
+    locked_by_admin: bool = False
     locked_reason: str | None = None
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -34,6 +34,7 @@ class Creation:
         return {"POST servers": self._create}
 
     def _create(self, call: Call) -> Answer:
+        call.caller.must_have("member", "os_compute_api:servers:create")
         body = call.body()
         wanted = call.wanted("server")
         zone, host = self._place(call, wanted)

@@ -170,13 +170,15 @@ class ServerActions:
     # --- the rest -------------------------------------------------------------------------------------------
 
     def _lock(self, call: Call, server: Server, given: Any) -> None:
-        server.locked = True
+        server.locked, server.locked_by_admin = True, call.caller.is_admin
         server.locked_reason = (given or {}).get("locked_reason") if has(call, 73) else None
         self._compute.actions.begin(server, "lock", origin_of(call))
         server.updated_at = self._compute.clock.now()
 
     def _unlock(self, call: Call, server: Server, _given: Any) -> None:
-        server.locked, server.locked_reason = False, None
+        if server.locked_by_admin:
+            call.caller.must_have("admin", "os_compute_api:os-lock-server:unlock:unlock_override")
+        server.locked, server.locked_by_admin, server.locked_reason = False, False, None
         self._compute.actions.begin(server, "unlock", origin_of(call))
         server.updated_at = self._compute.clock.now()
 

@@ -120,6 +120,7 @@ class Servers:
 
     def _update(self, call: Call) -> Answer:
         server = find_server(self._compute, call)
+        call.caller.must_have("member", "os_compute_api:servers:update")
         wanted = call.wanted("server")
         if "name" in wanted:
             if not isinstance(wanted["name"], str) or not wanted["name"].strip():
@@ -132,6 +133,7 @@ class Servers:
 
     def _delete(self, call: Call) -> Answer:
         server = find_server(self._compute, call)
+        call.caller.must_have("member", "os_compute_api:servers:delete")
         must_be_free(server, call.caller.is_admin)
         self._compute.building.delete(server, origin_of(call))
         return Answer(204)
@@ -143,12 +145,13 @@ class Servers:
 
     def _merge_metadata(self, call: Call) -> Answer:
         server = find_server(self._compute, call)
-        return self._set_metadata(server, server.metadata | _texts(call.wanted("metadata")))
+        return self._set_metadata(call, server, server.metadata | _texts(call.wanted("metadata")))
 
     def _replace_metadata(self, call: Call) -> Answer:
-        return self._set_metadata(find_server(self._compute, call), _texts(call.wanted("metadata")))
+        return self._set_metadata(call, find_server(self._compute, call), _texts(call.wanted("metadata")))
 
-    def _set_metadata(self, server: Server, metadata: dict[str, str]) -> Answer:
+    def _set_metadata(self, call: Call, server: Server, metadata: dict[str, str]) -> Answer:
+        call.caller.must_have("member", "os_compute_api:server-metadata:update")
         server.metadata = metadata
         server.updated_at = self._compute.clock.now()
         return Answer(200, {"metadata": server.metadata})
@@ -164,14 +167,14 @@ class Servers:
         wanted = _texts(call.wanted("meta"))
         if list(wanted) != [key]:
             raise Invalid("Request body and URI mismatch")
-        self._set_metadata(server, server.metadata | wanted)
+        self._set_metadata(call, server, server.metadata | wanted)
         return Answer(200, {"meta": wanted})
 
     def _delete_metadata_item(self, call: Call) -> Answer:
         server, key = find_server(self._compute, call), call.names[1]
         if key not in server.metadata:
             raise NotThere("Metadata item was not found")
-        self._set_metadata(server, {k: v for k, v in server.metadata.items() if k != key})
+        self._set_metadata(call, server, {k: v for k, v in server.metadata.items() if k != key})
         return Answer(204)
 
     def _tags(self, call: Call) -> Answer:
