@@ -123,7 +123,10 @@ class DataCentre:
 
     def add_cloud(self, nodes: Sequence[str]) -> OpenStack:
         """Put the cloud of a demo on these nodes."""
-        database = self._state_file.with_name(NOVA_DATABASE) if self._state_file else None
+        database = None
+        if self._state_file:
+            self._state_file.parent.mkdir(parents=True, exist_ok=True)
+            database = self._state_file.with_name(NOVA_DATABASE)
         self.cloud = OpenStack(self.world, compute=Compute(self.world, database=database))
         seed_cloud(self.cloud, nodes)
         return self.cloud
