@@ -15,7 +15,7 @@ NOBODY = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture(scope="module")
 def cloud():
-    with RunningComputeCloud() as running:
+    with RunningComputeCloud() as running, httpx.Client() as running.http:
         running.tokens = {name: running.token(name) for name in ("admin", "member", "reader")}
         yield running
 
@@ -28,7 +28,9 @@ class Asker:
         self.headers = {"X-Auth-Token": cloud.tokens[name], "OpenStack-API-Version": f"compute {version}"}
 
     def __call__(self, method, path, body=None):
-        return httpx.request(method, f"{self.cloud.nova_url}/{path}", headers=self.headers, json=body)
+        return self.cloud.http.request(
+            method, f"{self.cloud.nova_url}/{path}", headers=self.headers, json=body
+        )
 
     def get(self, path):
         answer = self("GET", path)
@@ -111,8 +113,8 @@ def service(asker, host):
 
 def test_versions_are_told_without_a_token(cloud):
     root = cloud.nova_url.removesuffix("/v2.1")
-    [listed] = httpx.get(f"{root}/").json()["versions"]
-    shown = httpx.get(f"{cloud.nova_url}/").json()["version"]
+    [listed] = cloud.http.get(f"{root}/").json()["versions"]
+    shown = cloud.http.get(f"{cloud.nova_url}/").json()["version"]
     assert (shown["id"], shown["min_version"], shown["version"], shown["status"]) == (
         "v2.1",
         "2.1",
@@ -124,7 +126,7 @@ def test_versions_are_told_without_a_token(cloud):
 
 def test_without_a_good_token_nothing_is_told(cloud):
     for headers in ({}, {"X-Auth-Token": "bad"}):
-        answer = httpx.get(f"{cloud.nova_url}/servers", headers=headers)
+        answer = cloud.http.get(f"{cloud.nova_url}/servers", headers=headers)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Keystone uri=")
 
@@ -139,10 +141,10 @@ def test_microversions(cloud, version, status):
 
 def test_the_older_header_and_what_was_spoken(cloud):
     headers = {"X-Auth-Token": cloud.tokens["admin"], "X-OpenStack-Nova-API-Version": "2.60"}
-    answer = httpx.get(f"{cloud.nova_url}/servers", headers=headers)
+    answer = cloud.http.get(f"{cloud.nova_url}/servers", headers=headers)
     assert answer.headers["x-openstack-nova-api-version"] == "2.60"
     assert answer.headers["openstack-api-version"] == "compute 2.60"
-    answer = httpx.get(f"{cloud.nova_url}/servers", headers={"X-Auth-Token": cloud.tokens["admin"]})
+    answer = cloud.http.get(f"{cloud.nova_url}/servers", headers={"X-Auth-Token": cloud.tokens["admin"]})
     assert answer.headers["openstack-api-version"] == "compute 2.1"
 
 
@@ -210,7 +212,7 @@ def test_a_member_sees_no_host_and_no_other_project(cloud, member, admin, server
     assert "host_status" not in shown
     assert len(shown["hostId"]) == 56
     assert server["OS-EXT-SRV-ATTR:host"] in HOSTS
-    stranger = httpx.get(
+    stranger = cloud.http.get(
         f"{cloud.nova_url}/servers/{server['id']}", headers={"X-Auth-Token": cloud.token("reader", "other")}
     )
     assert stranger.status_code == 404
@@ -656,7 +658,7 @@ def test_aggregates(admin):
 def test_placement_says_what_is_claimed(cloud, admin, server):
     def ask(path, name="admin"):
         headers = {"X-Auth-Token": cloud.tokens[name], "OpenStack-API-Version": "placement 1.39"}
-        return httpx.get(f"http://127.0.0.1:{cloud.openstack.ports['placement']}{path}", headers=headers)
+        return cloud.http.get(f"http://127.0.0.1:{cloud.openstack.ports['placement']}{path}", headers=headers)
 
     host = server["OS-EXT-SRV-ATTR:host"]
     [provider] = ask(f"/resource_providers?name={host}").json()["resource_providers"]
