@@ -24,6 +24,8 @@ from cloudmanager.app import check, create_app
 from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.lifeline import die_with_parent
+from cloudmanager.openstack.blocking import BlockingCloud
+from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Probe
 from cloudmanager.vault import Vault
 
@@ -72,6 +74,7 @@ def application(config: Config) -> Flask:
         vault=Vault(Path(config.secrets.key_file)),
         bell=Bell(config),
         power=Probe(config),
+        cloud=BlockingCloud(lambda: cloud_for(config)),
     )
     return create_app(services)
 

@@ -140,8 +140,18 @@ _serve_coil_action("power-on", "Switch a coil on, whether a node is on it or not
 _serve_coil_action("power-off", "Switch a coil off, whether a node is on it or not", CoilPowerOff())
 
 
-def start_flow(session: Session, kind: str, subject: str | None, params: dict[str, Any]) -> str:
-    """Open a flow for the caller; its bell rings when the transaction is committed."""
+def start_flow(
+    session: Session,
+    kind: str,
+    subject: str | None,
+    params: dict[str, Any],
+    *,
+    timeout: float | None = None,
+) -> str:
+    """Open a flow for the caller; its bell rings when the transaction is committed.
+
+    `timeout` in seconds sets its deadline.
+    """
     task_id = start(
         session,
         kind,
@@ -149,6 +159,7 @@ def start_flow(session: Session, kind: str, subject: str | None, params: dict[st
         params=params,
         requested_by=g.caller.name,
         request_id=g.request_id,
+        timeout=timeout,
     )
     bell = services().bell
     after_commit(session, lambda: bell.ring([task_id]))

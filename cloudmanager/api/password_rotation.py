@@ -7,16 +7,14 @@ import secrets
 import string
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.api.answers import answer, task_location
 from cloudmanager.api.body import Body
-from cloudmanager.api.document.answers import Answer
-from cloudmanager.api.document.glossary.tasks import TASK_ID
 from cloudmanager.api.fields import text
 from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_power import start_flow
 from cloudmanager.api.operation import operation
 from cloudmanager.api.power_controls import blueprint, check_unheld, power_controls
 from cloudmanager.api.services import services
+from cloudmanager.api.started import STARTED, started
 from cloudmanager.drivers import driver_for
 from cloudmanager.errors import Conflict, InvalidInput, Unsupported
 from cloudmanager.flows.rotate_password import subject_of
@@ -34,15 +32,6 @@ LENGTH = 16
 KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_")
 _CHARACTERS = "".join(KINDS)
 
-_TASK = {
-    "type": "object",
-    "required": ["task_id"],
-    "additionalProperties": False,
-    "properties": {
-        "task_id": {"type": "string", "description": "Id of the task that does it.", "examples": [TASK_ID]}
-    },
-}
-
 
 class RotatePassword(Body):
     """The password that the device is to have; without one, it gets one that nobody knows."""
@@ -58,7 +47,7 @@ class RotatePassword(Body):
     name="rotate_password",
     summary="Give the device another password, and store it once it has logged in",
     body=RotatePassword(),
-    answers={202: Answer(_TASK, "Started. `Location` names the task too.")},
+    answers={202: STARTED},
     errors=(409,),
 )
 def rotate_password(power_control_id: int, body: dict[str, Any]) -> Response:
@@ -67,7 +56,7 @@ def rotate_password(power_control_id: int, body: dict[str, Any]) -> Response:
         control = power_controls.row(session, power_control_id)
         check_unheld(session, power_control_id)
         task_id = _begin(session, control, body.get("password"))
-        return keep(session, answer({"task_id": task_id}, 202, {"Location": task_location(task_id)}))
+        return keep(session, started(task_id))
 
 
 def _begin(session: Session, control: PowerControl, given: str | None) -> str:

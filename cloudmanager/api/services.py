@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from flask import current_app
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
     from flask import Flask
 
     from cloudmanager.config import Config
     from cloudmanager.db import Database
     from cloudmanager.drivers.base import PowerState, Settings
+    from cloudmanager.openstack.port import CloudPort
     from cloudmanager.vault import Vault
+
+T = TypeVar("T")
 
 _KEY = "cloudmanager"
 
@@ -42,6 +45,13 @@ class PowerProbe(Protocol):
         """The states of these outlets, or of all; raises `DeviceError`. Bounded by `settings.timeout`."""
 
 
+class CloudQuestions(Protocol):
+    """Asks OpenStack once, outside of any flow."""
+
+    def ask(self, question: Callable[[CloudPort], Coroutine[Any, Any, T]]) -> T:
+        """What `question` finds out of the cloud; raises `NotFound` and the `CloudError`s."""
+
+
 @dataclass(frozen=True)
 class Services:
     """Everything that a request may use."""
@@ -51,6 +61,7 @@ class Services:
     vault: Vault
     bell: Bell
     power: PowerProbe
+    cloud: CloudQuestions
 
 
 def attach(app: Flask, given: Services) -> None:

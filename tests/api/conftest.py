@@ -1,6 +1,7 @@
 """An application over a migrated database, with a fake bell and a fake power probe."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
@@ -17,8 +18,12 @@ from cloudmanager.drivers.ipmi import IpmiSettings
 from cloudmanager.drivers.modbus import ModbusSettings
 from cloudmanager.drivers.ssh import SshSettings
 from cloudmanager.drivers.tls import TlsSettings
+from cloudmanager.openstack.absent import absent_cloud
+from cloudmanager.openstack.blocking import BlockingCloud
 from cloudmanager.tokens import create_token
 from cloudmanager.vault import Vault
+from tests.flows.fake_cloud import FakeCloud
+from tests.flows.world import Line, Machine
 
 
 class FakeBell:
@@ -189,7 +194,7 @@ def key_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def application():
     """Made once, because describing all operations takes a while; each test gives it services of its own."""
-    return create_app(Services(config=load(), database=None, vault=None, bell=None, power=None))
+    return create_app(Services(config=load(), database=None, vault=None, bell=None, power=None, cloud=None))
 
 
 @pytest.fixture
@@ -198,12 +203,31 @@ def api(database_url, key_file, application):
     with database.transaction() as session:
         tokens = {role: create_token(session, f"the {role}", role) for role in ("reader", "member", "admin")}
     services = Services(
-        config=load(), database=database, vault=Vault(key_file), bell=FakeBell(), power=FakeProbe()
+        config=load(),
+        database=database,
+        vault=Vault(key_file),
+        bell=FakeBell(),
+        power=FakeProbe(),
+        cloud=BlockingCloud(absent_cloud),
     )
     attach(application, services)
     auth.register(application)
     yield Api(application, services, tokens)
     database.close()
+
+
+@pytest.fixture
+def nova(api):
+    """A cloud of three hosts, of which `r1n02` is down; two servers on the first."""
+    clock = SimpleNamespace(now=lambda: 1_700_000_000.0)
+    cloud = FakeCloud(Line(), clock)
+    for name, on in (("r1n01", True), ("r1n02", False), ("r1n03", True)):
+        cloud.add_host(name, Machine(clock, on=on))
+    for server_id in ("a", "b"):
+        cloud.add_server(server_id, "r1n01")
+    api.services = replace(api.services, cloud=BlockingCloud(lambda: cloud))
+    attach(api.app, api.services)
+    return cloud
 
 
 @pytest.fixture

@@ -55,13 +55,19 @@ ACTIONS = [
     ("/v1/nodes/1/availability-storages/", {"availability_storages": [1]}),
     ("/v1/availability-storages/1/nodes/", {"nodes": [1, 2]}),
     ("/v1/nodes/", {"nodes": [{"name": "a"}, {"name": "b"}]}),
+    ("/v1/hosts/r1n01/actions/evacuate", None),
+    ("/v1/hosts/r1n01/actions/shutdown", {"allow_off_vm": True}),
+    ("/v1/hosts/r1n01/actions/decommission", {"dry_run": True}),
+    ("/v1/hosts/actions/restart", {"hosts": ["r1n01"]}),
+    ("/v1/hosts/r1n01/actions/cordon", {"reason": "disk"}),
+    ("/v1/hosts/r1n01/actions/uncordon", None),
     ("/v1/tasks/$task/actions/cancel", None),
 ]
 every_action = pytest.mark.parametrize(("path", "body"), ACTIONS, ids=str)
 
 
 @pytest.fixture
-def busy(api):
+def busy(api, nova):
     """A powered node, a bare one, a free control, a storage, and an open task on a third node."""
     api.powered_node()
     api.node()

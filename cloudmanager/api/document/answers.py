@@ -101,9 +101,19 @@ ERRORS: dict[int, tuple[str, str]] = {
         "Our mistake; the log has the details under the request id.",
         "internal error: report it with the request id",
     ),
-    502: ("The power device refused.", "ipmi://SupermicroRackDevice@192.0.2.107:623 refused the credentials"),
+    501: (
+        "This installation is not set up for it.",
+        "OpenStack is not configured: set [nova] auth_url, username and password, or [nova] cloud",
+    ),
+    502: (
+        "The power device or OpenStack refused.",
+        "ipmi://SupermicroRackDevice@192.0.2.107:623 refused the credentials",
+    ),
     503: ("Something that the request needs is away for the moment.", "the database is away: try again"),
-    504: ("The power device did not answer.", "ipmi://SupermicroRackDevice@192.0.2.107:623 is not reachable"),
+    504: (
+        "The power device or OpenStack did not answer.",
+        "ipmi://SupermicroRackDevice@192.0.2.107:623 is not reachable",
+    ),
 }
 """What each status means, and the message of its example."""
 

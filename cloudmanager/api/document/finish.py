@@ -22,6 +22,7 @@ _OF_THE_FRAMEWORK = {"schemas": ("Error", "PaginationMetadata"), "responses": ("
 """Components that nothing of ours refers to."""
 
 _VARIABLES: Mapping[str, tuple[str, Any]] = {
+    "host_name": ("Nova's name of the host.", "r1n07.example.net"),
     "task_id": ("Id of the task.", TASK_ID),
     "name": ("Name of the file.", "page.css"),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmanager.api.document.glossary import audit, events, inventory, nodes, power, storages, tasks
+from cloudmanager.api.document.glossary import audit, events, hosts, inventory, nodes, power, storages, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SCHEMAS: Mapping[str, Words] = {
     **audit.SCHEMAS,
     **events.SCHEMAS,
+    **hosts.SCHEMAS,
     **inventory.SCHEMAS,
     **nodes.SCHEMAS,
     **power.SCHEMAS,
