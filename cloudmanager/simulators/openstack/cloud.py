@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from cloudmanager.simulators.world import World
 
-PERIODIC = "sync_power"  # a job of every nova-compute that goes on and on, and changes nothing by itself
 LOG = logging.getLogger(__name__)
 
 
@@ -79,7 +78,7 @@ class OpenStack:
 
     def watch(self, watcher: Callable[[], object]) -> None:
         """Tell `watcher` whenever something may have changed; the last one counts."""
-        self.compute.work.done = lambda what: None if what == PERIODIC else watcher()
+        self.compute.work.done = watcher
         for server in self.servers.values():
             if isinstance(server, RestService):
                 server.changed = watcher

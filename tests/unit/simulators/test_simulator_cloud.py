@@ -13,6 +13,7 @@ import pytest
 from cloudmanager.simulators.clock import ManualClock
 from cloudmanager.simulators.control import Control, ControlError, ControlServer
 from cloudmanager.simulators.datacentre import CLOUD, FORMAT, HOST, DataCentre, found_or_new
+from cloudmanager.simulators.openstack.compute import Origin
 
 SERVICES = ["keystone", "nova", "placement", "cinder", "glance", "neutron"]
 
@@ -162,19 +163,22 @@ async def test_a_change_through_the_api_is_saved_while_it_runs(centre, state, mo
         await centre.stop()
 
 
-async def test_an_idle_cloud_is_not_saved_again_and_again(centre, state, monkeypatch):
+async def test_a_move_is_saved_while_it_runs(centre, state, monkeypatch):
     monkeypatch.setattr("cloudmanager.simulators.datacentre.CLOUD_SAVE_DELAY", 0.02)
     compute = centre.cloud.compute
-    compute.timings.sync_power_state_interval = 0.05
-    for job in compute.tables.jobs.values():
-        job.due = 0.0
+    compute.timings.live_migration = 0.1
+    server = next(
+        row for row in compute.tables.servers.values() if not row.group_id and row.vm_state == "active"
+    )
+    source = server.host
     await centre.start()
     try:
-        jobs = compute.tables.numbers["job"]
-        saved = state.stat().st_mtime_ns
-        await asyncio.sleep(0.5)
-        assert state.stat().st_mtime_ns == saved
-        assert compute.tables.numbers["job"] > jobs + 50
+        compute.live.ask(server, Origin("req-1", "", ""), None)
+        for _ in range(100):
+            if DataCentre.load(state).cloud.compute.tables.servers[server.id].host != source:
+                break
+            await asyncio.sleep(0.05)
+        assert DataCentre.load(state).cloud.compute.tables.servers[server.id].host not in (source, None)
     finally:
         await centre.stop()
 

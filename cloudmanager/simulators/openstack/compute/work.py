@@ -28,7 +28,7 @@ class Work:
         self._tables = tables
         self._reach = reach
         self._doers: dict[str, Callable[..., object]] = {}
-        self.done: Callable[[str], object] = lambda _what: None  # told after each job
+        self.done: Callable[[], object] = lambda: None  # told after each job
 
     def teach(self, **doers: Callable[..., object]) -> None:
         """Say what is done under a name."""
@@ -73,4 +73,4 @@ class Work:
                 return
         del self._tables.jobs[number]
         self._doers[job.what](*job.args)
-        self.done(job.what)
+        self.done()
