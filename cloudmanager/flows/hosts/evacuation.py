@@ -30,14 +30,19 @@ def must_evacuate(run: Run) -> bool:
 
 async def permit_evacuation(run: Run) -> Outcome:
     """Honour what the configuration forbids, before anything is touched."""
-    tasks, host = run.ports.config.host_tasks, run.params["host"]
     if not (host_is_down(run) or run.params.get("allow_evacuate")):
         return Done()
+    why = why_forbidden(run.ports.config.host_tasks, run.params["host"])
+    return Fail(why) if why else Done()
+
+
+def why_forbidden(tasks: Any, host: str) -> str | None:
+    """Why the configuration's `[host_tasks]` keeps a host from being evacuated; None: it does not."""
     if not tasks.allow_evacuate_host:
-        return Fail(f"{host} may not be evacuated: [host_tasks] allow_evacuate_host is False")
+        return f"{host} may not be evacuated: [host_tasks] allow_evacuate_host is False"
     if host in tasks.deny_evacuate:
-        return Fail(f"{host} may not be evacuated: it is in [host_tasks] deny_evacuate")
-    return Done()
+        return f"{host} may not be evacuated: it is in [host_tasks] deny_evacuate"
+    return None
 
 
 async def see_what_is_left(run: Run) -> Outcome:

@@ -97,7 +97,7 @@ async def judge_all(cloud: CloudPort, host: str, allowed: Allowed, *, host_up: b
     source = next((hypervisor for hypervisor in hypervisors if hypervisor.host == host), None)
     hosts = candidates(await cloud.services(max_age=_LIST_AGE), hypervisors, leaving={host})
     groups = await cloud.server_groups()
-    host_of = await _where_members_are(cloud, servers, [group.members for group in groups])
+    host_of = await where_members_are(cloud, servers, [group.members for group in groups])
     return [
         judge(
             server,
@@ -109,7 +109,7 @@ async def judge_all(cloud: CloudPort, host: str, allowed: Allowed, *, host_up: b
     ]
 
 
-async def _where_members_are(
+async def where_members_are(
     cloud: CloudPort, servers: Sequence[Server], groups: Sequence[frozenset[str]]
 ) -> dict[str, str]:
     """{server: host} of those that share a server group with one of these."""

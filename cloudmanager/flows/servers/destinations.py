@@ -67,12 +67,53 @@ def next_destination(hosts: Sequence[Candidate], incoming: Incoming, limit: int)
 
 def suited(
     server: Server,
-    hosts: Iterable[Candidate],
+    hosts: Sequence[Candidate],
     source: Hypervisor | None,
     groups: Iterable[ServerGroup],
     host_of: Mapping[str, str],
 ) -> list[Candidate]:
     """Hosts on which a running server could go on: the same family of CPU, its server groups kept."""
+    unsuited = why_unsuited(server, hosts, source, groups, host_of)
+    return [candidate for candidate in hosts if candidate.host not in unsuited]
+
+
+def why_unsuited(
+    server: Server,
+    hosts: Iterable[Candidate],
+    source: Hypervisor | None,
+    groups: Iterable[ServerGroup],
+    host_of: Mapping[str, str],
+) -> dict[str, str]:
+    """{host: why} of those on which a running server could not go on."""
+    wanted, forbidden = _by_groups(server, groups, host_of)
+    found: dict[str, str] = {}
+    for candidate in hosts:
+        if candidate.host in forbidden:
+            found[candidate.host] = "a server is there from which its group keeps it apart"
+        elif wanted is not None and candidate.host not in wanted:
+            found[candidate.host] = "its group keeps it with servers on another host"
+        elif not _same_cpu(source, candidate.hypervisor):
+            found[candidate.host] = "its CPU is another model"
+    return found
+
+
+def why_not_candidates(services: Iterable[Service], *, leaving: Collection[str]) -> dict[str, str]:
+    """{host: why} of those that take no servers at all."""
+    found: dict[str, str] = {}
+    for service in services:
+        if service.host in leaving:
+            continue
+        if not service.up:
+            found[service.host] = "it is down"
+        elif not service.enabled:
+            found[service.host] = f"it is cordoned ({service.disabled_reason or 'no reason'})"
+    return found
+
+
+def _by_groups(
+    server: Server, groups: Iterable[ServerGroup], host_of: Mapping[str, str]
+) -> tuple[set[str] | None, set[str]]:
+    """The hosts to which its server groups bind a server, None: to none; and those from which they keep it."""
     wanted: set[str] | None = None
     forbidden: set[str] = set()
     for group in groups:
@@ -83,13 +124,7 @@ def suited(
             forbidden |= others
         elif group.policy == "affinity" and others:
             wanted = others if wanted is None else wanted & others
-    return [
-        candidate
-        for candidate in hosts
-        if candidate.host not in forbidden
-        and (wanted is None or candidate.host in wanted)
-        and _same_cpu(source, candidate.hypervisor)
-    ]
+    return wanted, forbidden
 
 
 def _same_cpu(source: Hypervisor | None, target: Hypervisor) -> bool:

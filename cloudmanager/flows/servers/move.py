@@ -1,7 +1,8 @@
 """Moving one server: `move-server` off a host that is up, `evacuate-server` off one that is dead and fenced.
 
 Parameters: `server_id`, `host`, `ways` in order; optional `destination`, `block_migration`, `policy`,
-`timeout`, `tries`.
+`timeout`, `tries`. A step before these may find them out instead: it leaves them in the memo, as `order`. Its
+`destinations` are tried in turn, each once, and no others.
 Nova's migration records are the witness: one that is newer than the last that was known is ours, so that no
 attempt is made twice. A 202 means nothing; what counts is the record, and the server on another host at rest.
 """
@@ -34,8 +35,9 @@ async def look_at_server(run: Run) -> Outcome:
     """See where the server is and how it is, and which attempts of Nova lie behind it."""
     server = await run.ports.cloud.server(run.params["server_id"])
     run.memo["found"] = _described(server)
-    run.memo |= {"ways": list(run.params["ways"]), "way": run.params["ways"][0], "tries": 0}
-    if server.host != run.params["host"]:
+    ways = _order(run)["ways"]
+    run.memo |= {"ways": list(ways), "way": ways[0], "tries": 0}
+    if server.host != _order(run)["host"]:
         run.memo["moved_to"] = server.host
         return Done(f"{server.name} is on {server.host} already")
     known = await run.ports.cloud.migrations_of(server.id) if server.task_state else ()
@@ -78,7 +80,7 @@ async def tell_what_came_of_it(run: Run) -> Outcome:
     found = run.memo["found"]
     run.result = {
         **found,
-        "from": run.params["host"],
+        "from": _order(run)["host"],
         "to": run.memo["moved_to"],
         "way": run.memo.get("way"),
         "request_id": run.memo.get("request_id"),
@@ -107,8 +109,7 @@ async def _ask(run: Run) -> Outcome | None:
 
 async def _request(run: Run, way: Way) -> Accepted:
     cloud, server_id = run.ports.cloud, run.params["server_id"]
-    # A destination that was refused once is not asked for again: then Nova chooses.
-    destination = run.params.get("destination") if run.memo["tries"] == 0 else None
+    destination = _destination(run)
     run.memo["destination"] = destination
     match way:
         case Way.LIVE:
@@ -124,12 +125,23 @@ async def _request(run: Run, way: Way) -> Accepted:
             return await cloud.evacuate(server_id, destination)
 
 
+def _destination(run: Run) -> str | None:
+    """Where to, this time. One that was refused once is not asked for again: then Nova chooses."""
+    order, tries = _order(run), run.memo["tries"]
+    wished = order.get("destinations") or [order.get("destination")]
+    return wished[tries] if tries < len(wished) else None
+
+
 def _next_try(run: Run, why: str) -> Outcome:
     """After a failed attempt: the same way again, the next way, or the end."""
     server_id, ways = run.params["server_id"], run.memo["ways"]
     run.event(server_id, "failed", f"{_ASKED_FOR[Way(run.memo['way'])]}: {why}")
     hosts = run.ports.config.hosts
-    tries = run.params.get("tries") or hosts.migration_tries
+    destinations = _order(run).get("destinations")
+    if destinations:
+        run.memo.setdefault("refusals", []).append(f"{run.memo['destination']}: {why}")
+        why = "; ".join(run.memo["refusals"])
+    tries = len(destinations) if destinations else run.params.get("tries") or hosts.migration_tries
     if run.cancel_requested:
         return Fail(f"not moved, and not tried again because the task was cancelled: {why}")
     if run.memo.pop("way_is_spent", False) or run.memo["tries"] >= tries:
@@ -151,7 +163,7 @@ async def _watch_for_a_trace(run: Run) -> Outcome:
     if asked_at is not None and run.now() - asked_at < interval:
         return Wait(interval, run.memo["said"])
     server = await run.ports.cloud.server(run.params["server_id"])
-    if server.host != run.params["host"] and server.task_state is None:
+    if server.host != _order(run)["host"] and server.task_state is None:
         return _moved(run, server)
     if asked_at is None and server.task_state is None:
         return await _ask(run) or Wait(interval, run.memo["said"])
@@ -169,7 +181,7 @@ async def _after_failure(run: Run, migration: Migration) -> Outcome:
         return Wait(interval, f"the move failed; waiting for {server.task_state} to end")
     why = await _why(run) or server.fault or f"Nova's migration {migration.id} ended as {migration.status}"
     run.memo["last_known"] = migration.id
-    if server.host != run.params["host"] and server.vm_state != "error":
+    if server.host != _order(run)["host"] and server.vm_state != "error":
         return _moved(run, server)
     if run.memo.get("left"):
         return Fail(f"left where it is: {run.memo['left']}")
@@ -185,7 +197,7 @@ async def _come_to_rest(run: Run, migration: Migration) -> Outcome:
     if server.vm_state == "error" and server.task_state is None:
         run.memo["last_known"] = migration.id
         return _next_try(run, server.fault or "the server ended in ERROR")
-    if server.host != run.params["host"] and server.task_state is None and server.vm_state != "resized":
+    if server.host != _order(run)["host"] and server.task_state is None and server.vm_state != "resized":
         return _moved(run, server)
     since = run.memo.setdefault("ended_at", run.now())
     if run.now() - since > run.ports.config.hosts.migration_timeout:
@@ -249,6 +261,11 @@ def _moved(run: Run, server: Server) -> Outcome:
     return Done(f"{server.name} is {server.status} on {server.host}")
 
 
+def _order(run: Run) -> dict[str, Any]:
+    """What is to be moved, from where and how."""
+    return {**run.params, **run.memo.get("order", {})}
+
+
 async def _trace(run: Run) -> Migration | None:
     """Nova's record of the present attempt: one that is newer than all that were known before it."""
     newest = await _newest(run, run.params["server_id"], max_age=_fresh(run))
@@ -257,7 +274,7 @@ async def _trace(run: Run) -> Migration | None:
 
 async def _newest(run: Run, server_id: str, *, max_age: float) -> Migration | None:
     """The newest record of the server that is a move: one list of its host serves all servers there."""
-    records = await run.ports.cloud.migrations_of_host(run.params["host"], max_age=max_age)
+    records = await run.ports.cloud.migrations_of_host(_order(run)["host"], max_age=max_age)
     of_server = (record for record in records if record.server_id == server_id and record.type in _OURS)
     return max(of_server, key=lambda record: record.id, default=None)
 
