@@ -30,7 +30,7 @@ def page(call: Call, rows: Sequence[Row], key: Callable[[Row], str]) -> tuple[li
     start += _number(call, "offset", 0)
     limit = min(_number(call, "limit", MAX_LIMIT), MAX_LIMIT)
     shown = list(rows[start : start + limit])
-    if not shown or start + limit >= len(rows):
+    if not shown or len(shown) < limit:  # a full page names a next one, even if that will be empty
         return shown, None
     kept = [(name, value) for name, value in call.request.pairs if name not in ("marker", "offset")]
     query = urlencode([*kept, ("marker", key(shown[-1]))])

@@ -305,6 +305,7 @@ def test_pages_of_servers(admin, member):
         following = page.get("servers_links", [{}])[0].get("href")
         path = f"servers?{urlsplit(following).query}" if following else None
     assert found == made[::-1]
+    assert "servers_links" in admin.get("servers?name=page&limit=5")
     assert admin("GET", f"servers?marker={NOBODY}").status_code == 400
     assert admin("GET", "servers?limit=x").status_code == 400
     for server_id in made:
