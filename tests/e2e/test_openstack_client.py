@@ -63,6 +63,20 @@ def test_compute_nodes_are_the_machines_of_racks_1_to_3(openstack, demo):
     assert len(openstack("aggregate", "show", "rack2")["hosts"]) == 20
 
 
+def test_a_machine_that_is_switched_on_becomes_a_compute_node(openstack, demo):
+    def state():
+        [service] = openstack("compute", "service", "list", "--host", "r1n07.demo.local")
+        return service["State"]
+
+    [node] = [row for row in demo.get("/v1/nodes").json()["nodes"] if row["name"] == "r1n07.demo.local"]
+    path = f"/v1/nodes/{node['id']}/actions/power"
+    assert (node["power_state"], state()) == ("power_off", "down")
+    assert demo.post(f"{path}-on").status_code == 202
+    wait_until(lambda: state() == "up", within=30)
+    assert demo.post(f"{path}-off").status_code == 202
+    wait_until(lambda: state() == "down", within=30)
+
+
 def test_servers_volumes_images_networks(openstack):
     servers = openstack("server", "list", "--all-projects")
     assert len(servers) == 600
