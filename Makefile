@@ -51,6 +51,11 @@ demo: install ## Start the whole product with a simulated data centre on http://
 test: $(VENV)/.developer peers ## Run all tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
+.PHONY: test-openstack
+test-openstack: $(VENV)/.developer ## Try the Cloud port on a real cloud (CLOUD=name in clouds.yaml; DESTRUCTIVE=1 kills hosts)
+	@[ -n "$(CLOUD)" ] || { echo "say which: make test-openstack CLOUD=<name in clouds.yaml>"; exit 2; }
+	CLOUDMANAGER_TEST_CLOUD='$(CLOUD)' DESTRUCTIVE='$(DESTRUCTIVE)' $(BIN)/pytest -m openstack
+
 .PHONY: lint
 lint: $(VENV)/.developer ## Check style, types, import rules and spelling
 	$(BIN)/ruff check .

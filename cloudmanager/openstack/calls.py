@@ -128,9 +128,10 @@ class Api:
             answer = await self.get(verb, path, query, **how)
             entries = answer.part(key)
             found += entries
-            if not entries or not _has_next(answer.body, key):
+            last = entries[-1][marker] if entries and _has_next(answer.body, key) else None
+            if last is None or last == query.get("marker"):
                 return found
-            query = {**query, "marker": entries[-1][marker]}
+            query = {**query, "marker": last}
 
     async def _once(self, request: _Request) -> Answer:
         began = time.perf_counter()

@@ -40,13 +40,14 @@ class Servers(Part):
 
     async def server_groups(self) -> Sequence[ServerGroup]:
         """All server groups of all projects."""
-        found: list[ServerGroup] = []
+        found: dict[str, ServerGroup] = {}
         while True:
             query = {"all_projects": "1", "limit": _GROUPS, "offset": len(found)}
             page = (await self._nova.get("server_groups", "os-server-groups", query)).part("server_groups")
-            found += [group_from(body) for body in page]
-            if not page:
-                return tuple(found)
+            new = {body["id"]: group_from(body) for body in page if body["id"] not in found}
+            if not new:
+                return tuple(found.values())
+            found |= new
 
     async def migrations_of_host(self, host: str, *, max_age: float = 0.0) -> Sequence[Migration]:
         """Recent migrations from or to a host, those of a server newest first."""

@@ -87,7 +87,7 @@ def _from_clouds_yaml(settings: Settings) -> tuple[Any, dict[str, Any], dict[str
 
     auth: Any
     try:
-        cloud = OpenStackConfig(load_envvars=False).get_one(settings.cloud)
+        cloud = OpenStackConfig().get_one(settings.cloud)
         auth = cloud.get_auth()
     except exceptions.ConfigException as error:
         raise Misconfigured(f"[nova] cloud: {error}") from None

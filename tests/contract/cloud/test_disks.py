@@ -1,0 +1,78 @@
+"""Volumes, snapshots and images: made with a marker, found by it, deleted twice."""
+
+import uuid
+
+import pytest
+
+from cloudmanager.errors import NotFound
+from tests.contract.cloud.sites import eventually
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def marker():
+    return {"cloudmanager_contract": uuid.uuid4().hex}
+
+
+async def new_volume(site):
+    volume = await site.ask(site.sdk.block_storage.create_volume, size=1, name="contract")
+    site.volumes.append(volume.id)
+    return await eventually(lambda: site.cloud.volume(volume.id), lambda now: now.status == "available")
+
+
+async def test_a_volume_is_copied(site, marker):
+    volume = await new_volume(site)
+    assert (volume.size_gb, volume.servers, volume.bootable) == (1, (), False)
+    snapshot = await site.cloud.snapshot_volume(volume.id, "contract", marker)
+    found = await eventually(lambda: site.cloud.snapshot(snapshot.id), lambda now: now.status == "available")
+    assert (found.volume_id, found.metadata) == (volume.id, marker)
+    assert [one.id for one in await site.cloud.find_snapshots(marker)] == [snapshot.id]
+    copy = await site.cloud.create_volume_from_snapshot(snapshot.id, "copy", marker)
+    site.volumes.append(copy.id)
+    found = await eventually(lambda: site.cloud.volume(copy.id), lambda now: now.status == "available")
+    assert (found.snapshot_id, found.name, found.metadata) == (snapshot.id, "copy", marker)
+    assert [one.id for one in await site.cloud.find_volumes(marker)] == [copy.id]
+    assert not await site.cloud.find_volumes({"cloudmanager_contract": "nothing"})
+    for _ in range(2):
+        await site.cloud.delete_volume(copy.id)
+    for _ in range(2):
+        await site.cloud.delete_snapshot(snapshot.id)
+    await eventually(lambda: site.cloud.find_snapshots(marker), lambda found: not found)
+    await eventually(lambda: site.cloud.find_volumes(marker), lambda found: not found)
+    await site.cloud.delete_snapshot(snapshot.id)
+    await site.cloud.delete_volume(copy.id)
+
+
+async def test_a_volume_is_attached_twice(site):
+    server, volume = await site.boot(), await new_volume(site)
+    await site.cloud.attach_volume(server.id, volume.id)
+    await site.cloud.attach_volume(server.id, volume.id)
+    found = await eventually(lambda: site.cloud.volume(volume.id), lambda now: now.status == "in-use")
+    assert found.servers == (server.id,)
+    definition = await site.cloud.server_definition(server.id)
+    assert [(one.volume_id, one.boot_index) for one in definition.attachments] == [(volume.id, None)]
+    assert definition.attachments[0].device
+    assert [one.id for one in (await site.cloud.server(server.id)).volumes] == [volume.id]
+    await site.ask(site.sdk.compute.delete_volume_attachment, server.id, volume.id)
+    await eventually(lambda: site.cloud.volume(volume.id), lambda now: now.status == "available")
+
+
+async def test_an_image_of_a_server(site, marker):
+    server = await site.boot()
+    made = await site.cloud.create_image(server.id, "contract", marker)
+    found = await eventually(lambda: site.cloud.image(made.id), lambda now: now.status == "active")
+    assert (found.id, found.name) == (made.id, "contract")
+    assert [one.id for one in await site.cloud.find_images(marker)] == [made.id]
+    await site.settled(server.id, "active")
+    for _ in range(2):
+        await site.cloud.delete_image(made.id)
+    assert not await site.cloud.find_images(marker)
+
+
+async def test_what_is_not_there_is_not_found(site):
+    for look in (site.cloud.volume, site.cloud.snapshot, site.cloud.image, site.cloud.server_definition):
+        with pytest.raises(NotFound):
+            await look(NOBODY)
+    for end in (site.cloud.delete_volume, site.cloud.delete_snapshot, site.cloud.delete_image):
+        assert await end(NOBODY)

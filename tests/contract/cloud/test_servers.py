@@ -1,0 +1,109 @@
+"""Servers where they are: their records, and actions that are asked for twice."""
+
+import base64
+import uuid
+
+import pytest
+
+from cloudmanager.errors import NotFound
+from cloudmanager.openstack.definitions import NewServer
+from tests.contract.cloud.sites import eventually
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+async def test_a_server_is_known_whole(site):
+    server = await site.boot(metadata={"recovery_priority": "7"})
+    assert (server.status, server.vm_state, server.host) == ("ACTIVE", "active", site.hosts[0])
+    assert (server.flavor.name, server.flavor.vcpus, server.flavor.ram_mb) == ("m1.nano", 1, 64)
+    assert (server.image_id, server.metadata) == (site.image_id, {"recovery_priority": "7"})
+    assert server.project_id
+    assert server.user_id
+    assert server.created_at
+    assert not server.locked
+    with pytest.raises(NotFound):
+        await site.cloud.server(NOBODY)
+    with pytest.raises(NotFound):
+        await site.cloud.start(NOBODY)
+
+
+async def test_stop_and_start_twice(site):
+    server = await site.boot()
+    for _ in range(2):
+        await site.cloud.stop(server.id)
+    await site.settled(server.id, "stopped")
+    await site.cloud.stop(server.id)
+    for _ in range(2):
+        await site.cloud.start(server.id)
+    await site.settled(server.id, "active")
+    await site.cloud.start(server.id)
+
+
+@pytest.mark.parametrize(
+    ("do", "state", "undo"),
+    [
+        ("suspend_server", "suspended", "resume"),
+        ("pause_server", "paused", "unpause"),
+        ("shelve_server", "shelved_offloaded", "unshelve"),
+    ],
+)
+async def test_servers_are_woken_twice(site, do, state, undo):
+    server = await site.boot()
+    await site.ask(getattr(site.sdk.compute, do), server.id)
+    await site.settled(server.id, state)
+    for _ in range(2):
+        await getattr(site.cloud, undo)(server.id)
+    await site.settled(server.id, "active")
+    await getattr(site.cloud, undo)(server.id)
+
+
+async def test_a_lock_says_why(site):
+    server = await site.boot()
+    for _ in range(2):
+        await site.cloud.lock(server.id, "signed")
+    found = await site.cloud.server(server.id)
+    assert (found.locked, found.locked_reason) == (True, "signed")
+    for _ in range(2):
+        await site.cloud.unlock(server.id)
+    assert not (await site.cloud.server(server.id)).locked
+
+
+async def test_reset_state_and_reboot(site):
+    server = await site.boot()
+    await site.cloud.reset_state(server.id, "error")
+    assert (await site.cloud.server(server.id)).vm_state == "error"
+    await site.cloud.reset_state(server.id, "active")
+    for _ in range(2):
+        await site.cloud.reboot(server.id, hard=True)
+    await site.settled(server.id, "active")
+
+
+async def test_a_new_server_is_like_its_definition_and_found_by_its_marker(site):
+    marker = {"contract": uuid.uuid4().hex}
+    data = base64.b64encode(b"#!/bin/sh\n").decode()
+    made = await site.cloud.create_server(
+        NewServer(
+            name="copy",
+            flavor_id=site.flavor_id,
+            image_id=site.image_id,
+            marker=marker,
+            metadata={"a": "b"},
+            user_data=data,
+            config_drive=True,
+            description="a copy",
+        )
+    )
+    site.made.append(made.id)
+    assert made.request_id.startswith("req-")
+    await site.settled(made.id, "active")
+    assert [one.id for one in await site.cloud.find_servers(marker)] == [made.id]
+    assert not await site.cloud.find_servers({"contract": "nothing"})
+    found = await site.cloud.server_definition(made.id)
+    assert (found.flavor_id, found.image_id, found.metadata) == (site.flavor_id, site.image_id, {"a": "b"})
+    assert (found.user_data, found.config_drive, found.description) == (data, True, "a copy")
+    assert (found.networks, found.attachments, found.zone) == ((), (), None)
+    assert data not in repr(found)
+    for _ in range(2):
+        await site.cloud.delete_server(made.id)
+    await eventually(lambda: site.ask(site.sdk.compute.find_server, made.id), lambda found: found is None)
+    await site.cloud.delete_server(made.id)
