@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudmanager.flows import children as children_of
-from cloudmanager.flows.opening import new_row, open_rows
+from cloudmanager.flows.opening import holders, new_row, open_rows
 from cloudmanager.models import utc_now
 
 if TYPE_CHECKING:
@@ -115,6 +115,10 @@ class Run:
             request_id=self.request_id,
         )
         self.write(_open, row)
+
+    async def holders(self, subjects: Sequence[str]) -> dict[str | None, str]:
+        """{subject: id of the open flow that holds it}, of those that are held."""
+        return await self.read(lambda session: holders(session, subjects))
 
     async def open_children(self) -> int:
         """How many of the children have not ended."""
