@@ -75,19 +75,17 @@ class Aggregates:
                 f"{row.id}: the host has servers, and those would change their availability zone."
             )
         row.hosts.append(name)
-        row.updated_at = self._compute.clock.now()
 
     def remove_host(self, row: Aggregate, name: str) -> None:
         """Take a host out."""
         if name not in row.hosts:
-            raise NotThere(f"Aggregate {row.id} has no host {name}.")
+            raise NotThere(f"Cannot remove host {name} in aggregate {row.id}")
         if ZONE in row.metadata and self._compute.tables.servers_on(name):
             raise Conflict(
                 f"Cannot remove host from aggregate {row.id}. Reason: Cannot remove host {name} from "
                 f"aggregate {row.id}: the host has servers, and those would change their availability zone."
             )
         row.hosts.remove(name)
-        row.updated_at = self._compute.clock.now()
 
     def set_metadata(self, row: Aggregate, metadata: Mapping[str, str | None]) -> None:
         """Merge metadata; None takes a key away."""

@@ -52,6 +52,8 @@ class Attachments:
         for row in server.volumes:
             if row["volume_id"] == volume_id:
                 return row
+        if self._compute.volumes is not None:
+            self._compute.volumes.volume(volume_id)
         raise NotThere(f"Instance {server.id} is not attached to volume {volume_id}")
 
     def reserve(self, server: Server) -> None:

@@ -43,7 +43,7 @@ class ColdMigrations:
         if host is not None and host not in self._tables.hosts:
             raise Invalid(f"Compute host {host} could not be found.")
         if host is not None and host == server.host:
-            raise Invalid(f"The target host can't be the same one as the server's: {host}.")
+            raise Invalid("Cannot migrate to the host where the server exists.")
         self._must_be_up(server)
         self._begin(server, origin, COLD, host, None)
 
@@ -100,18 +100,22 @@ class ColdMigrations:
             return
         flavor = self._tables.flavors[flavor_id] if flavor_id else server.flavor
         origin = Origin(*who)
-        self._compute.actions.started(server.id, origin.request_id, _SCHEDULING, self._compute.controller)
+        for event in ("conductor_migrate_server", _SCHEDULING):
+            self._compute.actions.started(server.id, origin.request_id, event, self._compute.controller)
         source = server.host or ""
         without = () if kind == RESIZE else (source,)
         try:
             place = self._compute.scheduler.choose(server, wanted=host, without=without, flavor=flavor)
         except NoValidHost as problem:
-            self._compute.actions.ended(server.id, origin.request_id, _SCHEDULING, str(problem))
+            for event in (_SCHEDULING, "conductor_migrate_server"):
+                self._compute.actions.ended(server.id, origin.request_id, event, str(problem))
             row = self._migrations.begin(server, kind, "error", origin, destination=host)
             self._migrations.change(row, "error")
             self._compute.set_task(server, None)
             return
-        self._compute.actions.ended(server.id, origin.request_id, _SCHEDULING)
+        for event in (_SCHEDULING, "conductor_migrate_server"):
+            self._compute.actions.ended(server.id, origin.request_id, event)
+        self._compute.actions.ended(server.id, origin.request_id, "compute_prep_resize", host=place.name)
         row = self._migrations.begin(server, kind, "pre-migrating", origin)
         self._migrations.claim(row, server, place.name, flavor)
         server.before = {"vm_state": server.vm_state, "flavor": server.flavor.id}
@@ -138,6 +142,7 @@ class ColdMigrations:
         row.claimed = claim_of(server)  # from now on it is the source's room that is held besides
         self._compute.place(server, row.destination)
         self._compute.set_task(server, "resize_migrated")
+        self._compute.actions.ended(server.id, row.request_id, "compute_resize_instance", host=row.source)
         self._compute.work.send(
             self._compute.timings.cold_step, row.destination, "cold_finish", number, flavor_id
         )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.compute.rows import Migration, Server
 
 _SCHEDULING, _EVENT = "conductor_live_migrate_instance", "compute_live_migration"
+_CHECKS = ("compute_check_can_live_migrate_destination", "compute_check_can_live_migrate_source")
+_BEFORE, _AFTER = "compute_pre_live_migration", "compute_post_live_migration_at_destination"
 _GIB = 1024
 
 
@@ -86,7 +88,7 @@ class LiveMigrations:
         if server.deleted or server.task_state != "migrating":
             return
         origin = Origin(request_id, user_id, project_id)
-        row = self._migrations.begin(server, LIVE, "accepted", origin, destination=host)
+        row = self._migrations.begin(server, LIVE, "accepted", origin)
         self._compute.actions.started(server_id, request_id, _SCHEDULING, self._compute.controller)
         try:
             place = self._find_place(server, host)
@@ -103,8 +105,6 @@ class LiveMigrations:
         source = self._tables.hosts[server.host or ""]
         if not self._compute.hosts.is_up(source):
             raise _Refused(f"Compute service of {source.name} is unavailable at this time.")
-        if wanted == source.name:
-            raise _Refused(f"Unable to migrate instance ({server.id}) to current host ({source.name}).")
         place = self._compute.scheduler.choose(server, wanted=wanted, without=(source.name,))
         if place.cpu["vendor"] != source.cpu["vendor"] or place.cpu["model"] != source.cpu["model"]:
             raise _Refused("Unacceptable CPU info: CPU doesn't have compatibility.")
@@ -125,8 +125,9 @@ class LiveMigrations:
         ]
         if len(copying) >= self._compute.timings.max_concurrent_live_migrations:
             return  # the end of another takes it up
-        server = self._tables.servers[row.server_id]
-        self._compute.actions.started(server.id, row.request_id, _EVENT, row.source)
+        for event, host in ((_CHECKS[0], row.destination), (_CHECKS[1], row.source)):
+            self._compute.actions.ended(row.server_id, row.request_id, event, host=host)
+        self._compute.actions.started(row.server_id, row.request_id, _EVENT, row.source)
         self._migrations.change(row, "preparing")
         self._compute.work.go_on(self._compute.timings.rpc, row.source or "", "live_post", row.id)
 
@@ -137,6 +138,7 @@ class LiveMigrations:
             return
         fault = self._compute.faults.strike("live_migration", row.source, row.server_id)
         timings = self._compute.timings
+        self._compute.actions.ended(row.server_id, row.request_id, _BEFORE, host=row.destination)
         row.started_at = self._compute.clock.now()
         seconds = timings.live_migration + timings.live_migration_per_gib * row.memory_bytes / (_GIB**3)
         row.seconds = None if fault and fault.stall else seconds
@@ -165,6 +167,7 @@ class LiveMigrations:
         self._compute.place(server, row.destination)
         self._compute.set_task(server, None)
         self._migrations.change(row, "completed")
+        self._compute.actions.ended(server.id, row.request_id, _AFTER, host=row.destination)
         self._compute.actions.ended(server.id, row.request_id, _EVENT)
         self._take_up_next(row.source or "")
 

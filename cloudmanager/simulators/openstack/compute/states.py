@@ -89,7 +89,9 @@ def check(server: Server, asked: str, *, called: str | None = None) -> None:
     tasks = _TASKS.get(asked, ())
     fits = server.task_state in tasks or (not tasks and server.task_state is None)
     if tasks != ANY and not fits:
-        raise wrong_state(server, called or asked, "task_state", str(server.task_state))
+        if server.task_state is None:
+            raise Conflict(f"Instance {server.id} is in an invalid state for '{called or asked}'")
+        raise wrong_state(server, called or asked, "task_state", server.task_state)
 
 
 def wrong_state(server: Server, asked: str, attribute: str, state: str) -> Conflict:

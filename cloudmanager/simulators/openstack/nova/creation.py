@@ -86,7 +86,7 @@ class Creation:
         )
         wish.volumes = self._disks(call, wish, wanted.get("block_device_mapping_v2") or [])
         if not wish.image_id and not any(row["boot_index"] == 0 for row in wish.volumes):
-            raise Invalid("Invalid imageRef provided.")
+            raise Invalid("Missing imageRef attribute")
         wish.ports = self._networks(call, wanted)
         return wish
 

@@ -45,7 +45,7 @@ class Moves:
         since, before = time_of(call, "changes-since"), time_of(call, "changes-before")
         found = [
             row
-            for row in reversed(rows)
+            for row in (reversed(rows) if has(call, 59) else rows)
             if self._fits(call, row)
             and (since is None or (row.updated_at or row.created_at) >= since)
             and (before is None or (row.updated_at or row.created_at) <= before)

@@ -70,7 +70,10 @@ class ServerActions:
 
     def _act(self, call: Call) -> Answer:
         body = call.body()
-        if len(body) != 1 or (verb := next(iter(body))) not in self._verbs:
+        if len(body) != 1:
+            raise Invalid("Malformed request body")
+        verb = next(iter(body))
+        if verb not in self._verbs:
             raise Invalid(f"There is no such action: {', '.join(body)}")
         server = find_server(self._compute, call)
         if verb in _ADMIN:

@@ -46,7 +46,7 @@ def full(call: Call, compute: Compute, server: Server, *, one: bool = True) -> d
         "status": status,
         "tenant_id": server.project_id,
         "user_id": server.user_id,
-        "metadata": server.metadata,
+        "metadata": {} if server.deleted else server.metadata,
         "hostId": host_id(server.project_id, server.host),
         "image": {"id": server.image_id, "links": links(call, "images", server.image_id)[1:]}
         if server.image_id

@@ -15,6 +15,7 @@ from cloudmanager.simulators.openstack.nova.moves import Moves
 from cloudmanager.simulators.openstack.nova.server_actions import ServerActions
 from cloudmanager.simulators.openstack.nova.servers import Servers
 from cloudmanager.simulators.openstack.nova.sizes import Sizes
+from cloudmanager.simulators.openstack.problems import NoSuchMethod, NotThere
 from cloudmanager.simulators.openstack.rest import RestService
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _FAULT_NAMES = {
     401: "unauthorized",
     403: "forbidden",
     404: "itemNotFound",
-    405: "badMethod",
     406: "computeFault",
     409: "conflictingRequest",
     413: "overLimit",
@@ -73,8 +73,9 @@ class Nova(RestService):
 
     def refusal(self, problem: Problem) -> Answer:
         """An object named after the kind of refusal."""
-        name = _FAULT_NAMES.get(problem.status, "computeFault")
-        return Answer(problem.status, {name: {"code": problem.status, "message": str(problem)}})
+        status = NotThere.status if isinstance(problem, NoSuchMethod) else problem.status  # Nova's routes
+        name = _FAULT_NAMES.get(status, "computeFault")
+        return Answer(status, {name: {"code": status, "message": str(problem)}})
 
     def prepared(self, call: Call) -> tuple[Call, str]:
         """Find the version; a project in the path has to be the caller's."""

@@ -44,7 +44,7 @@ def test_its_memory_is_copied_bit_by_bit(lab):
     [
         (lambda lab: lab.nova.hosts.disable(lab.host("c2"), None), "c2", "No valid host"),
         (lambda lab: lab.nova.hosts.force_down(lab.host("c2"), forced=True), "c2", "No valid host"),
-        (lambda lab: None, "c1", "to current host"),
+        (lambda lab: None, "c1", "No valid host"),
         (lambda lab: lab.die("c1"), "c2", "unavailable at this time"),
         (
             lambda lab: lab.nova.faults.add("pre_check", host="c2", message="cpu"),
