@@ -20,7 +20,7 @@ from cloudmanager.api.services import services
 from cloudmanager.api.started import STARTED, started
 from cloudmanager.errors import Busy, NotFound
 from cloudmanager.flows import holders
-from cloudmanager.flows.hosts.rolling_restart import most_at_a_time
+from cloudmanager.flows.hosts.in_turn import most_at_a_time
 from cloudmanager.flows.hosts.survey import plan_for
 from cloudmanager.models import Node
 from cloudmanager.tokens import Role
