@@ -340,11 +340,13 @@ def test_a_cold_migration_waits_to_be_confirmed(lab):
     ]
     assert (server.vm_state, lab.runs(server)) == ("resized", ["c2"])
     assert server.id in lab.host("c1").guests  # until it is confirmed
+    assert [lab.nova.scheduler.used(lab.host(name))["VCPU"] for name in ("c1", "c2")] == [1, 1]
     lab.nova.cold.confirm(server, lab.origin())
     assert lab.state(server) == ("resized", None, "c2")
     lab.clock.advance(1)
     assert (lab.state(server), lab.moves(server)) == (("active", None, "c2"), [("migration", "confirmed")])
     assert server.id not in lab.host("c1").guests
+    assert [lab.nova.scheduler.used(lab.host(name))["VCPU"] for name in ("c1", "c2")] == [0, 1]
 
 
 def test_a_cold_migration_is_taken_back(lab):
