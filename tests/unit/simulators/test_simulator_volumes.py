@@ -278,8 +278,10 @@ def test_snapshots(cloud, member, volume):
     copy = member.create_volume(snapshot_id=snapshot.id, name="copy")
     assert (copy.size, copy.snapshot_id) == (volume.size, snapshot.id)
     assert cloud.volumes.volume(copy.id).host == cloud.volumes.volume(volume.id).host
+    unforced = {"snapshot": {"volume_id": volume.id, "force": False}}
+    assert "since microversion 3.66" in ask(cloud, "member", "POST", "snapshots", json=unforced).text
     cloud.volumes.change(cloud.volumes.volume(volume.id), "in-use")
-    for version, force in (("3.65", None), ("3.65", False), ("3.71", False)):
+    for version, force in (("3.65", None), ("3.65", False)):
         body = {"snapshot": {"volume_id": volume.id, **({} if force is None else {"force": force})}}
         assert ask(cloud, "member", "POST", "snapshots", version, json=body).status_code == 400
     answer = ask(cloud, "member", "POST", "snapshots", json={"snapshot": {"volume_id": volume.id}})
