@@ -19,6 +19,7 @@ from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.models import FlowRow, Status
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Power
+from cloudmanager.prometheus import Prometheus
 from cloudmanager.system_clock import SystemClock
 
 if TYPE_CHECKING:
@@ -77,7 +78,13 @@ def _start(inventory: Inventory, kind: str, params: dict[str, Any]) -> list[str 
 async def _drive(inventory: Inventory, flows: Sequence[str]) -> None:
     """Advance the flows here until they have ended; a worker that is faster may take some."""
     power = Power(inventory.database, inventory.vault, inventory.config)
-    ports = Ports(power=power, cloud=absent_cloud(), clock=SystemClock(), config=inventory.config)
+    ports = Ports(
+        power=power,
+        cloud=absent_cloud(),
+        alerts=Prometheus(inventory.config.prometheus),
+        clock=SystemClock(),
+        config=inventory.config,
+    )
     engine = Engine(inventory.database, ports, EngineOptions.from_config(inventory.config), _nobody)
     left = list(flows)
     try:

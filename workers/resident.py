@@ -18,6 +18,7 @@ from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Power
+from cloudmanager.prometheus import Prometheus
 from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault
 
@@ -77,7 +78,8 @@ class Resident:
         self._stopping = asyncio.Event()
         power = Power(self.database, self._vault, self.config)
         cloud = cloud_for(self.config)
-        ports = Ports(power=power, cloud=cloud, clock=self.clock, config=self.config)
+        alerts = Prometheus(self.config.prometheus)
+        ports = Ports(power=power, cloud=cloud, alerts=alerts, clock=self.clock, config=self.config)
         options = EngineOptions.from_config(self.config)
         self._engine = Engine(self.database, ports, options, self.bell.ring)
         self._ready.set()

@@ -32,6 +32,7 @@ def beat_service(config: Config) -> Service:
     interval = config.flows.sweep_interval
     app.conf.beat_schedule = {
         "sweep": _entry(tasks.SWEEP, interval, expires=interval),
+        "maintenance": _entry(tasks.MAINTENANCE, interval, expires=interval),
         "prune": _entry(tasks.PRUNE, 3600.0, expires=3600.0),
     }
     LeadingScheduler.database = Database.from_config(config)

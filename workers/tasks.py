@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from cloudmanager import audit, idempotency
 from cloudmanager.bell import ADVANCE
 from cloudmanager.flows import FLOWS, store
+from cloudmanager.flows.maintenance import history, openings
+from cloudmanager.flows.maintenance.window import KIND
 from cloudmanager.models import utc_now
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 SWEEP = "cloudmanager.sweep"
 PRUNE = "cloudmanager.prune"
+MAINTENANCE = "cloudmanager.maintenance"
 
 
 def bind(app: Celery, resident: Resident) -> None:
@@ -36,10 +39,17 @@ def bind(app: Celery, resident: Resident) -> None:
         for queue, rows in groupby(by_queue, key=lambda row: row[0]):
             resident.bell.ring([flow_id for _, flow_id in rows], queue)
 
+    @app.task(name=MAINTENANCE)
+    def maintenance() -> None:
+        """Open the maintenance windows whose time it is."""
+        queue = FLOWS[KIND].queue
+        openings.open_due(resident.database, resident.clock.now(), lambda ids: resident.bell.ring(ids, queue))
+
     @app.task(name=PRUNE)
     def prune() -> None:
         """Delete tasks that ended long ago, idempotency keys that have expired, and old audit records."""
         database, config, now = resident.database, resident.config, utc_now()
         store.prune(database, now - timedelta(days=config.flows.keep_days))
+        history.prune(database, now - timedelta(days=config.audit.keep_days))
         idempotency.prune(database, now - timedelta(hours=config.api.idempotency_hours))
         audit.prune(database, now - timedelta(days=config.audit.keep_days))

@@ -24,6 +24,7 @@ from cloudmanager.config import (
     nova,
     oslo_policy,
     power,
+    prometheus,
     secrets,
 )
 from cloudmanager.errors import Misconfigured
@@ -47,6 +48,7 @@ SECTIONS = (
     monitor,
     nova,
     power,
+    prometheus,
     secrets,
 )
 

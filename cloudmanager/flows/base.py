@@ -96,6 +96,13 @@ class PowerPort(Protocol):
         """Give the device the pending password, with the current one; return means accepted."""
 
 
+class AlertsPort(Protocol):
+    """What watches the data centre. Errors: `Unavailable`, `InvalidInput`."""
+
+    async def found_by(self, query: str) -> list[str]:
+        """What a query finds now, in words; nothing is all clear."""
+
+
 class Clock(Protocol):
     """Time, in seconds since the epoch."""
 
@@ -112,5 +119,6 @@ class Ports:
 
     power: PowerPort
     cloud: CloudPort
+    alerts: AlertsPort
     clock: Clock
     config: Any

@@ -6,6 +6,7 @@ from cloudmanager.flows.hosts.evacuate import EVACUATE_HOST
 from cloudmanager.flows.hosts.restart import RESTART_HOST
 from cloudmanager.flows.hosts.rolling_restart import RESTART_HOSTS
 from cloudmanager.flows.hosts.shutdown import DECOMMISSION_HOST, SHUTDOWN_HOST
+from cloudmanager.flows.maintenance.window import MAINTENANCE_WINDOW
 from cloudmanager.flows.power import POWER_OFF, POWER_ON, RESET
 from cloudmanager.flows.reset_nodes import RESET_NODES
 from cloudmanager.flows.rotate_password import ROTATE_PASSWORD
@@ -22,6 +23,7 @@ _ALL = (
     DECOMMISSION_HOST,
     RESTART_HOST,
     RESTART_HOSTS,
+    MAINTENANCE_WINDOW,
     AWAIT_RETURN,
     RELEASE_HOST,
     MOVE_SERVER,

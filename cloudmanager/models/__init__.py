@@ -8,6 +8,7 @@ from cloudmanager.models.event import Event
 from cloudmanager.models.flow import FlowEvent, FlowRow, Status
 from cloudmanager.models.idempotency_key import IdempotencyKey
 from cloudmanager.models.lease import Lease
+from cloudmanager.models.maintenance import MaintenanceRun, MaintenanceWindow
 from cloudmanager.models.node import CONDITIONS, SMALL_NUMBERS, Node, folded, without_case
 from cloudmanager.models.node_availability_storage import NodeAvailabilityStorage
 from cloudmanager.models.node_class import NodeClass, NodeType
@@ -27,6 +28,8 @@ __all__ = [
     "FlowRow",
     "IdempotencyKey",
     "Lease",
+    "MaintenanceRun",
+    "MaintenanceWindow",
     "Node",
     "NodeAvailabilityStorage",
     "NodeClass",

@@ -12,7 +12,7 @@ from cloudmanager.models import FlowEvent, FlowRow, Node, NodeControl, PowerCont
 from cloudmanager.power import Outlet
 
 from .fake_cloud import FakeCloud
-from .world import FakePower, Line, VirtualClock, WorkerDied, ports
+from .world import FakeAlerts, FakePower, Line, VirtualClock, WorkerDied, ports
 
 
 class Cloud:
@@ -24,6 +24,7 @@ class Cloud:
         self.line = Line()
         self.power = FakePower(self.clock, self.line)
         self.nova = FakeCloud(self.line, self.clock)
+        self.alerts = FakeAlerts()
         self.options = EngineOptions(lease=15, hold=5, tries=3, retry_delay=1)
         self.power_options = {}
         self.host_options = {}
@@ -99,6 +100,7 @@ class Cloud:
             self.nova,
             hosts=self.host_options,
             host_tasks=self.host_tasks,
+            alerts=self.alerts,
             **self.power_options,
         )
         return Engine(self.database, outside, self.options, self.ring)

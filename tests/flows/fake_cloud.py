@@ -63,6 +63,7 @@ class FakeCloud:
         self.guests: dict[str, Guest] = {}
         self.records: dict[int, Migration] = {}
         self.groups = []
+        self.host_aggregates = []
         self.live_takes, self.cold_takes, self.evacuation_takes = 4.0, 6.0, 3.0
         self.split_brains: list[str] = []
         self.asked: list[str] = []
@@ -96,6 +97,9 @@ class FakeCloud:
 
     async def hypervisors(self, *, max_age=0.0):
         return self._call("hypervisors", lambda: [self._hypervisor(name) for name in self.hosts])
+
+    async def aggregates(self):
+        return self._call("aggregates", lambda: list(self.host_aggregates))
 
     async def server_groups(self):
         return self._call("groups", lambda: list(self.groups))

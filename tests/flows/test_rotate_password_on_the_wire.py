@@ -94,7 +94,11 @@ class Site:
                 requested_by="tester",
                 request_id="req-1",
             )
-        ports = Ports(power=self.power, cloud=absent_cloud(), clock=SystemClock(), config=load())
+        config = load()
+        alerts = Prometheus(config.prometheus)
+        ports = Ports(
+            power=self.power, cloud=absent_cloud(), alerts=alerts, clock=SystemClock(), config=config
+        )
         engine = Engine(self.database, ports, EngineOptions(), lambda _ids: None)
         async with asyncio.timeout(20):
             await engine.advance([flow_id])

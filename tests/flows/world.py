@@ -197,7 +197,24 @@ def host_options(**changed: object) -> SimpleNamespace:
     return SimpleNamespace(**(defaults | changed))
 
 
-def ports(power: FakePower, clock: VirtualClock, cloud=None, hosts=None, host_tasks=None, **power_) -> Ports:
+class FakeAlerts:
+    """What fires, by query; `error` is raised instead."""
+
+    def __init__(self) -> None:
+        self.firing: dict[str, list[str]] = {}
+        self.error: Exception | None = None
+        self.asked: list[str] = []
+
+    async def found_by(self, query: str) -> list[str]:
+        self.asked.append(query)
+        if self.error is not None:
+            raise self.error
+        return self.firing.get(query, [])
+
+
+def ports(
+    power: FakePower, clock: VirtualClock, cloud=None, hosts=None, host_tasks=None, alerts=None, **power_
+) -> Ports:
     config = SimpleNamespace(
         power=power_options(**power_),
         hosts=host_options(**(hosts or {})),
@@ -208,4 +225,10 @@ def ports(power: FakePower, clock: VirtualClock, cloud=None, hosts=None, host_ta
             )
         ),
     )
-    return Ports(power=power, cloud=cloud or absent_cloud(), clock=clock, config=config)
+    return Ports(
+        power=power,
+        cloud=cloud or absent_cloud(),
+        alerts=alerts or FakeAlerts(),
+        clock=clock,
+        config=config,
+    )

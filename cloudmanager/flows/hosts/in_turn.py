@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.flows.base import Child
+from cloudmanager.flows.hosts.drain import incoming_moves
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -72,9 +73,20 @@ def remember_who_is_down(run: Run, services: Mapping[str, Service]) -> None:
     run.memo["down_before"] = sorted(host for host, service in services.items() if not service.up)
 
 
-async def newly_down(run: Run, busy: Collection[str]) -> str | None:
+async def can_be_begun(run: Run, turn: Turn, services: Mapping[str, Service]) -> list[str]:
+    """Hosts to which no server is moving; none while a host that is begun may still be moved to.
+
+    Without that, hosts that are begun together would give their servers to each other.
+    """
+    if any(services[host].enabled for host in turn.busy if host in services):
+        return []
+    incoming = await run.read(incoming_moves)
+    return [host for host in turn.not_begun if not incoming.known[host]]
+
+
+def newly_down(run: Run, services: Collection[Service], busy: Collection[str]) -> str | None:
     """The health gate: why no other host should be taken out of service now."""
-    down = {service.host for service in await run.ports.cloud.services() if not service.up}
+    down = {service.host for service in services if not service.up}
     new = down - set(run.memo["down_before"]) - set(busy)
     return f"{', '.join(sorted(new))} went down meanwhile" if new else None
 

@@ -47,7 +47,7 @@ async def restart_in_turn(run: Run) -> Outcome:
     run.result = {"success": turn.succeeded, "failed": turn.failed, "not_begun": turn.not_begun}
     if not run.memo.get("stopped"):
         run.memo["stopped"] = _first_failure(turn) or (
-            await newly_down(run, turn.busy) if turn.not_begun else None
+            newly_down(run, await run.ports.cloud.services(), turn.busy) if turn.not_begun else None
         )
     if run.memo["stopped"] or not turn.not_begun:
         if turn.busy:
