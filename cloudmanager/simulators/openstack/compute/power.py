@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cloudmanager.simulators.openstack.compute.rows import PAUSED, RUNNING, SHUTDOWN, SUSPENDED
 from cloudmanager.simulators.openstack.compute.scheduler import NoValidHost
 from cloudmanager.simulators.openstack.compute.states import check
-from cloudmanager.simulators.openstack.problems import Conflict
+from cloudmanager.simulators.openstack.problems import Conflict, Invalid
 
 if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.compute.compute import Compute
@@ -108,6 +108,8 @@ class Power:
     def unshelve(self, server: Server, origin: Origin, host: str | None) -> None:
         """Bring a shelved server back, where the scheduler or the caller wants."""
         check(server, "unshelve")
+        if host is not None and host not in self._tables.hosts:
+            raise Invalid(f"Compute host {host} could not be found.")
         self._compute.actions.begin(server, "unshelve", origin)
         self._compute.set_task(server, "unshelving")
         rpc = self._compute.timings.rpc

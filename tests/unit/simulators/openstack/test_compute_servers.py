@@ -110,6 +110,8 @@ def test_shelved_and_brought_back_elsewhere(lab):
     assert lab.state(server) == ("shelved_offloaded", None, None)
     assert lab.runs(server) == []
     assert lab.nova.scheduler.used(lab.host("c1"))["VCPU"] == 0
+    with pytest.raises(Invalid, match="c9"):
+        lab.nova.power.unshelve(server, lab.origin(), "c9")
     lab.nova.power.unshelve(server, lab.origin(), "c4")
     lab.clock.advance(2)
     assert (lab.state(server), lab.runs(server)) == (("active", None, "c4"), ["c4"])
