@@ -43,7 +43,12 @@ class Moves(Servers):
         return await self._act("revert_resize", server_id, "revertResize")
 
     async def evacuate(self, server_id: str, destination: str | None = None) -> Accepted:
-        """Start a server of a dead host elsewhere. The host must be down, and really off."""
+        """Start a server of a dead host elsewhere. The host must be down, and really off.
+
+        Looks first: Nova takes a second evacuation during the first, and then its record never ends.
+        """
+        if by_server("evacuate", await self.server(server_id)):
+            return Accepted(None)
         body = {"host": destination} if destination else {}
         return await self._act("evacuate", server_id, "evacuate", body, speech=EVACUATE)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cloudmanager.errors import CloudRefused
+from cloudmanager.errors import CloudRefused, CloudUnreachable
 
 _NOT_ACCEPTABLE = 406
 
@@ -37,13 +37,10 @@ ATTACHMENTS = Speech(96, 79)
 
 
 def spoken(speech: Speech, newest: tuple[int, int] | None, verb: str) -> str:
-    """The microversion for a call, when `newest` is that of Nova; raises `CloudRefused` if it is too old."""
+    """The microversion for a call, when `newest` is that of Nova; raises `CloudRefused` if that is too old."""
     least = f"2.{speech.least}"
     if newest is None:
-        raise CloudRefused(
-            f"Nova has no microversions: {verb} needs {least}; the catalogue has to name its API v2.1",
-            status=_NOT_ACCEPTABLE,
-        )
+        raise CloudUnreachable("Nova does not say what it speaks; the catalogue has to name its API v2.1")
     if newest < (2, speech.least):
         raise CloudRefused(
             f"Nova is too old: {verb} needs microversion {least}, its newest is {newest[0]}.{newest[1]}",
