@@ -37,6 +37,19 @@ OPTIONS = [
         min=1.0,
         help="Seconds that any other move of a server may take before it counts as failed.",
     ),
+    cfg.FloatOpt(
+        "server_timeout",
+        default=300.0,
+        min=1.0,
+        help="Seconds that a start, a reboot or a wake-up of a server may take; what Nova does with a server "
+        "for longer counts as stuck.",
+    ),
+    cfg.FloatOpt(
+        "clone_timeout",
+        default=7200.0,
+        min=1.0,
+        help="Seconds that the snapshots, images, volumes or servers of a clone may each take together.",
+    ),
     cfg.IntOpt("restart_batch", default=1, min=1, help="Hosts that a rolling restart has out of service."),
     cfg.FloatOpt(
         "boot_timeout",

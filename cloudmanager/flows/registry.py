@@ -10,7 +10,11 @@ from cloudmanager.flows.maintenance.window import MAINTENANCE_WINDOW
 from cloudmanager.flows.power import POWER_OFF, POWER_ON, RESET
 from cloudmanager.flows.reset_nodes import RESET_NODES
 from cloudmanager.flows.rotate_password import ROTATE_PASSWORD
+from cloudmanager.flows.servers.balance import BALANCE_SERVER
+from cloudmanager.flows.servers.clone import CLONE_SERVER
 from cloudmanager.flows.servers.move import EVACUATE_SERVER, MOVE_SERVER
+from cloudmanager.flows.servers.repair import RECOVER_SERVER, REPAIR_SERVER
+from cloudmanager.flows.servers.wake import RESET_REBOOT_SERVER, WAKEUP_SERVER
 
 _ALL = (
     POWER_ON,
@@ -28,6 +32,12 @@ _ALL = (
     RELEASE_HOST,
     MOVE_SERVER,
     EVACUATE_SERVER,
+    BALANCE_SERVER,
+    REPAIR_SERVER,
+    RECOVER_SERVER,
+    RESET_REBOOT_SERVER,
+    WAKEUP_SERVER,
+    CLONE_SERVER,
 )
 
 FLOWS: dict[str, Flow] = {flow.kind: flow for flow in _ALL}

@@ -6,6 +6,7 @@ Its machines are those of `FakePower`: a host without power stops reporting, and
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -21,6 +22,8 @@ from cloudmanager.openstack.records import (
     Server,
     Service,
 )
+
+from .fake_copies import Copies
 
 DOWN_AFTER = 12.0
 """Seconds without a report after which a nova-compute counts as down."""
@@ -48,13 +51,17 @@ class Guest:
     due: float = 0.0
     fails: dict[str, list[str]] = field(default_factory=dict)
     never_converges: bool = False
+    treated: Counter[str] = field(default_factory=Counter)
+    """How often Nova began each task that makes it run."""
+    cured_at: float | None = None
+    incurable: bool = False
 
     @property
     def stalls(self):
         return self.never_converges and self.moving.type == "live-migration"
 
 
-class FakeCloud:
+class FakeCloud(Copies):
     """Keeps the promise of the Cloud port. `calls` of it go through the line, where the worker may die."""
 
     def __init__(self, line, clock):
@@ -67,7 +74,9 @@ class FakeCloud:
         self.live_takes, self.cold_takes, self.evacuation_takes = 4.0, 6.0, 3.0
         self.split_brains: list[str] = []
         self.asked: list[str] = []
+        self.cure_takes = 2.0
         self._ids = itertools.count(1)
+        self._prepare_copies()
 
     # --- building -------------------------------------------------------------------------------------------
 
@@ -180,17 +189,35 @@ class FakeCloud:
     async def reset_state(self, server_id, state):
         def reset():
             guest = self._guest(server_id)
+            guest.cured_at = guest.moving = None
             self._change(guest, vm_state=state, status=state.upper(), task_state=None)
 
-        return self._do(f"reset_state {server_id}", reset)
+        return self._do(f"reset_state {server_id} {state}", reset)
 
     async def reboot(self, server_id, *, hard):
-        return self._do(f"reboot {server_id}", lambda: self._run_again(server_id))
+        states = ("active", "stopped", "paused", "suspended", "error")
+        return self._do(
+            f"reboot {server_id}", lambda: self._begin_to_cure(server_id, "rebooting_hard", states, ())
+        )
 
     async def start(self, server_id):
-        return self._do(f"start {server_id}", lambda: self._run_again(server_id))
+        return self._do(
+            f"start {server_id}", lambda: self._begin_to_cure(server_id, "powering-on", ("stopped",))
+        )
 
-    resume = unpause = unshelve = start
+    async def resume(self, server_id):
+        return self._do(
+            f"resume {server_id}", lambda: self._begin_to_cure(server_id, "resuming", ("suspended",))
+        )
+
+    async def unpause(self, server_id):
+        return self._do(
+            f"unpause {server_id}", lambda: self._begin_to_cure(server_id, "unpausing", ("paused",))
+        )
+
+    async def unshelve(self, server_id):
+        states = ("shelved", "shelved_offloaded")
+        return self._do(f"unshelve {server_id}", lambda: self._begin_to_cure(server_id, "unshelving", states))
 
     # --- how it works ---------------------------------------------------------------------------------------
 
@@ -212,6 +239,9 @@ class FakeCloud:
         for guest in self.guests.values():
             if guest.moving and self.clock.now() >= guest.due and not guest.stalls:
                 self._come_to_an_end(guest)
+            if guest.cured_at is not None and self.clock.now() >= guest.cured_at:
+                self._cure(guest)
+        self._settle_copies()
 
     def _settle_host(self, host):
         now = self.clock.now()
@@ -256,8 +286,12 @@ class FakeCloud:
             raise NotFound(f"there is no server {server_id}")
         return self.guests[server_id]
 
+    def _guest_of(self, record):
+        return Guest(record)
+
     def _change(self, guest, **changes):
-        guest.record = replace(guest.record, **changes)
+        now = datetime.fromtimestamp(int(self.clock.now()), UTC).replace(tzinfo=None)
+        guest.record = replace(guest.record, **changes, updated_at=now)
 
     def _begin(self, server_id, kind, task_state, takes, destination):
         guest = self._guest(server_id)
@@ -326,6 +360,20 @@ class FakeCloud:
         self.records[newest] = replace(self.records[newest], status="confirmed")
         self._change(guest, vm_state="active", status="ACTIVE")
 
-    def _run_again(self, server_id):
+    def _begin_to_cure(self, server_id, task, states, done=("active",)):
         guest = self._guest(server_id)
-        self._change(guest, vm_state="active", status="ACTIVE", task_state=None)
+        record = guest.record
+        if record.task_state == task or (record.task_state is None and record.vm_state in done):
+            return  # asked for already
+        if record.task_state or record.vm_state not in states:
+            raise CloudRefused(f"it is {record.task_state or record.vm_state}", status=409)
+        guest.treated[task] += 1
+        guest.cured_at = self.clock.now() + self.cure_takes
+        self._change(guest, task_state=task)
+
+    def _cure(self, guest):
+        guest.cured_at = None
+        if guest.incurable:
+            self._change(guest, vm_state="error", status="ERROR", task_state=None, fault="no bootable disk")
+        else:
+            self._change(guest, vm_state="active", status="ACTIVE", task_state=None)

@@ -17,6 +17,7 @@ from .test_crash_sweep import (
     SWEPT_ELSEWHERE,
     databases,  # noqa: F401  # a fixture
 )
+from .test_server_crash_sweep import CASES as SERVER_CASES
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ BELOW = {"evacuate-server", "await-return", "release-host"}
 
 
 def test_every_flow_is_swept():
-    swept = {case.kind for case in POWER_CASES.values()} | {each.kind for each in SCENARIOS.values()}
+    cases = (*POWER_CASES.values(), *SCENARIOS.values(), *SERVER_CASES.values())
+    swept = {case.kind for case in cases}
     assert swept | BELOW | SWEPT_ELSEWHERE == set(FLOWS)
 
 

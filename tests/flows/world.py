@@ -190,6 +190,8 @@ def host_options(**changed: object) -> SimpleNamespace:
         "live_migration_timeout": 60.0,
         "live_migration_policy": "wait",
         "migration_timeout": 120.0,
+        "server_timeout": 30.0,
+        "clone_timeout": 60.0,
         "restart_batch": 1,
         "boot_timeout": 60.0,
         "return_interval": 20.0,

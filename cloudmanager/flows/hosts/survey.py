@@ -35,7 +35,7 @@ async def remember_host(run: Run) -> Outcome:
         "up": service.up,
         "forced_down": service.forced_down,
     }
-    run.memo["node_id"] = await find_node(run)
+    run.memo["node_id"] = await find_node(run, run.params["host"])
     up = "up" if service.up else "down"
     enabled = (
         "takes servers" if service.enabled else f"is cordoned ({service.disabled_reason or 'no reason'})"
@@ -162,9 +162,8 @@ def in_words(verdict: Verdict) -> str:
     return f"{verdict.name} ({verdict.status}) cannot move: {verdict.reason}{way_out}"
 
 
-async def find_node(run: Run) -> int | None:
+async def find_node(run: Run, host: str) -> int | None:
     """The host's machine in the inventory: by its hypervisor's id, else by its name."""
-    host = run.params["host"]
     hypervisors = await run.ports.cloud.hypervisors(max_age=_LIST_AGE)
     mine = [hypervisor for hypervisor in hypervisors if hypervisor.host == host]
     return await run.read(lambda session: _node_id(session, host, mine))

@@ -113,7 +113,7 @@ def why_not_candidates(services: Iterable[Service], *, leaving: Collection[str])
 def _by_groups(
     server: Server, groups: Iterable[ServerGroup], host_of: Mapping[str, str]
 ) -> tuple[set[str] | None, set[str]]:
-    """The hosts to which its server groups bind a server, None: to none; and those from which they keep it."""
+    """The hosts to which its groups bind a server, None: to none; and those from which they keep it."""
     wanted: set[str] | None = None
     forbidden: set[str] = set()
     for group in groups:

@@ -1,0 +1,302 @@
+"""`clone-server`: new servers like one that is there, each with copies of its volumes.
+
+Parameters: `server_id`, `count`. Whatever is made carries a marker with this task's id, by which it is found
+again: after a crash nothing is made twice, and a clone that fails or is cancelled takes back what it made.
+Disks are copied while the server runs, one after another: what its guest has not written is not in them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudmanager.errors import CloudRefused
+from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
+from cloudmanager.flows.servers.clone_undo import (
+    delete_image,
+    delete_servers,
+    delete_snapshots,
+    delete_volumes,
+)
+from cloudmanager.flows.servers.marker import COPY_OF, NUMBER, marker
+from cloudmanager.flows.servers.move import QUEUE
+from cloudmanager.flows.servers.plan import ServerPlan
+from cloudmanager.openstack.definitions import NewAttachment, NewServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloudmanager.flows.run import Run
+    from cloudmanager.openstack.definitions import Image, ServerDefinition, Snapshot, Volume
+    from cloudmanager.openstack.port import CloudPort
+    from cloudmanager.openstack.records import Server
+
+_COPIED = frozenset({"active", "stopped", "paused", "suspended"})
+_GOOD = frozenset({"available", "active"})
+_BAD = frozenset({"error", "killed", "deleted", "error_deleting"})
+_AT_ONCE = 0.0
+
+
+# --- looking -----------------------------------------------------------------------------------------------
+
+
+async def look_at_original(run: Run) -> Outcome:
+    """Remember its volumes, and which servers are to be made."""
+    cloud, server_id = run.ports.cloud, run.params["server_id"]
+    server = await cloud.server(server_id)
+    if why := _why_not(server):
+        return Fail(why)
+    definition = await cloud.server_definition(server_id)
+    run.memo["name"] = definition.name
+    run.memo["image"] = None if definition.image_id is None else {"id": None}
+    run.memo["volumes"] = [
+        await _described(cloud, attachment.volume_id) for attachment in definition.attachments
+    ]
+    run.memo["clones"] = [
+        {"number": number, "name": f"{definition.name}-clone-{number}", "volumes": {}, "id": None}
+        for number in range(1, run.params["count"] + 1)
+    ]
+    return Done(f"{definition.name} has {len(definition.attachments)} volumes")
+
+
+async def _described(cloud: CloudPort, volume_id: str) -> dict[str, Any]:
+    volume = await cloud.volume(volume_id)
+    return {"id": volume.id, "bootable": volume.bootable, "snapshot": None}
+
+
+def _why_not(server: Server) -> str | None:
+    """Why a server cannot be copied now."""
+    if server.task_state is not None:
+        return f"{server.name} is busy: {server.task_state}"
+    if server.vm_state not in _COPIED:
+        return f"{server.name} is {server.status}: only one that runs, or is stopped or asleep, can be copied"
+    return None
+
+
+# --- copying disks -----------------------------------------------------------------------------------------
+
+
+async def snapshot_volumes(run: Run) -> Outcome:
+    """Begin a snapshot of each volume, one at a time."""
+    cloud, volumes = run.ports.cloud, run.memo["volumes"]
+    for done, volume in enumerate(volumes):
+        if volume["snapshot"] is not None:
+            continue
+        mark = marker(run, **{COPY_OF: volume["id"]})
+        known = await cloud.find_snapshots(mark) if run.attempt > 1 else ()
+        name = f"{run.memo['name']}-clone"
+        volume["snapshot"] = _first(known) or (await cloud.snapshot_volume(volume["id"], name, mark)).id
+        return Wait(_AT_ONCE, f"snapshot {done + 1} of {len(volumes)} is begun")
+    return Done()
+
+
+async def make_image(run: Run) -> Outcome:
+    """Begin an image of the root disk, where that is no volume."""
+    image, cloud = run.memo["image"], run.ports.cloud
+    if image is None:
+        return Done()
+    known = await cloud.find_images(marker(run)) if run.attempt > 1 else ()
+    name = f"{run.memo['name']}-clone"
+    image["id"] = _first(known) or (await cloud.create_image(run.params["server_id"], name, marker(run))).id
+    return Done("an image of its root disk is begun")
+
+
+async def await_snapshots(run: Run) -> Outcome:
+    """Watch until all snapshots are there."""
+    ids = [volume["snapshot"] for volume in run.memo["volumes"]]
+    return await _await_all(run, "snapshots", ids, await run.ports.cloud.find_snapshots(marker(run)))
+
+
+async def await_image(run: Run) -> Outcome:
+    """Watch until the image is there."""
+    if run.memo["image"] is None:
+        return Done()
+    image_id = run.memo["image"]["id"]
+    return await _await_all(run, "image", [image_id], [await run.ports.cloud.image(image_id)])
+
+
+async def make_volumes(run: Run) -> Outcome:
+    """Begin a volume from each snapshot for each clone, one at a time."""
+    cloud = run.ports.cloud
+    for clone in run.memo["clones"]:
+        for volume in run.memo["volumes"]:
+            if volume["id"] in clone["volumes"]:
+                continue
+            mark = marker(run, **{NUMBER: str(clone["number"]), COPY_OF: volume["id"]})
+            known = await cloud.find_volumes(mark) if run.attempt > 1 else ()
+            clone["volumes"][volume["id"]] = (
+                _first(known)
+                or (await cloud.create_volume_from_snapshot(volume["snapshot"], clone["name"], mark)).id
+            )
+            return Wait(_AT_ONCE, f"volume {len(clone['volumes'])} of {clone['name']} is begun")
+    return Done()
+
+
+async def await_volumes(run: Run) -> Outcome:
+    """Watch until all volumes are there; one that can be booted must have become one that can be."""
+    ids = [volume_id for clone in run.memo["clones"] for volume_id in clone["volumes"].values()]
+    found = await run.ports.cloud.find_volumes(marker(run))
+    outcome = await _await_all(run, "volumes", ids, found)
+    if not isinstance(outcome, Done):
+        return outcome
+    bootable = {volume.id: volume.bootable for volume in found}
+    for clone in run.memo["clones"]:
+        for volume in run.memo["volumes"]:
+            copy = clone["volumes"][volume["id"]]
+            if volume["bootable"] and not bootable[copy]:
+                return Fail(f"volume {copy} is a copy of {volume['id']}, and cannot be booted as that can")
+    return outcome
+
+
+async def _await_all(
+    run: Run, what: str, ids: Sequence[str], found: Sequence[Snapshot | Volume | Image]
+) -> Outcome:
+    """Done when all are usable; Fail when one has failed, or it takes too long."""
+    hosts = run.ports.config.hosts
+    status = {each.id: each.status for each in found}
+    for each in ids:
+        if status.get(each) in _BAD:
+            return Fail(f"{what}: {each} ended as {status[each]}")
+    ready = sum(status.get(each) in _GOOD for each in ids)
+    if ready == len(ids):
+        run.memo.pop("copying_since", None)
+        return Done(f"{what}: all of {len(ids)} are there" if ids else "")
+    waited = run.now() - run.memo.setdefault("copying_since", run.now())
+    if waited > hosts.clone_timeout:
+        return Fail(f"{what}: only {ready} of {len(ids)} are there after {waited:.0f} s")
+    return Wait(hosts.poll_interval, f"{what}: {ready} of {len(ids)} are there")
+
+
+# --- making servers ----------------------------------------------------------------------------------------
+
+
+async def make_servers(run: Run) -> Outcome:
+    """Begin the new servers, one at a time."""
+    cloud = run.ports.cloud
+    for clone in run.memo["clones"]:
+        if clone["id"] is not None:
+            continue
+        mark = marker(run, **{NUMBER: str(clone["number"])})
+        known = await cloud.find_servers(mark) if run.attempt > 1 else ()
+        if not known:
+            definition = await cloud.server_definition(run.params["server_id"])
+            made = await cloud.create_server(_new(run, definition, clone, mark))
+            run.event(made.id, "begun", f"{clone['name']} ({made.request_id or 'no request id'})")
+        clone["id"] = _first(known) or made.id
+        return Wait(_AT_ONCE, f"{clone['name']} is begun")
+    return Done()
+
+
+def _new(
+    run: Run, definition: ServerDefinition, clone: Mapping[str, Any], mark: Mapping[str, str]
+) -> NewServer:
+    """Like the original; volumes attached to it since it was looked at are not copied."""
+    attachments = [each for each in definition.attachments if each.volume_id in clone["volumes"]]
+    return NewServer(
+        name=clone["name"],
+        flavor_id=definition.flavor_id,
+        image_id=run.memo["image"] and run.memo["image"]["id"],
+        networks=definition.networks,
+        security_groups=definition.security_groups,
+        key_name=definition.key_name,
+        marker=mark,
+        metadata=definition.metadata,
+        user_data=definition.user_data,
+        attachments=tuple(
+            NewAttachment(
+                clone["volumes"][each.volume_id],
+                boot_index=each.boot_index,
+                delete_on_termination=each.delete_on_termination,
+            )
+            for each in attachments
+        ),
+        config_drive=definition.config_drive,
+        zone=definition.zone,
+        description=definition.description,
+    )
+
+
+async def await_servers(run: Run) -> Outcome:
+    """Watch until all run."""
+    hosts = run.ports.config.hosts
+    found = {server.id: server for server in await run.ports.cloud.find_servers(marker(run))}
+    clones = [found.get(clone["id"]) for clone in run.memo["clones"]]
+    for server in clones:
+        if server is not None and server.vm_state == "error" and server.task_state is None:
+            return Fail(f"{server.name} ended in ERROR: {server.fault or 'Nova does not say why'}")
+    running = sum(server is not None and server.vm_state == "active" for server in clones)
+    if running == len(clones):
+        return Done(f"all {len(clones)} run")
+    waited = run.now() - run.memo.setdefault("booting_since", run.now())
+    if waited > hosts.clone_timeout:
+        return Fail(f"only {running} of {len(clones)} servers run after {waited:.0f} s")
+    return Wait(hosts.poll_interval, f"{running} of {len(clones)} servers run")
+
+
+# --- the end -----------------------------------------------------------------------------------------------
+
+
+async def delete_means(run: Run) -> Outcome:
+    """Delete snapshots and image, which were only means. What a backend keeps is named and left."""
+    cloud, kept = run.ports.cloud, []
+    for snapshot in await cloud.find_snapshots(marker(run)):
+        if snapshot.status == "deleting":
+            continue
+        try:
+            await cloud.delete_snapshot(snapshot.id)
+        except CloudRefused as refused:
+            kept.append(f"snapshot {snapshot.id}: {refused.message}")
+    for image in await cloud.find_images(marker(run)) if run.memo["image"] else ():
+        try:
+            await cloud.delete_image(image.id)
+        except CloudRefused as refused:
+            kept.append(f"image {image.id}: {refused.message}")
+    run.result = {"server_id": run.params["server_id"], "clones": _told(run), "left": kept}
+    return Done(f"left: {'; '.join(kept)}" if kept else "snapshots and images that were means are deleted")
+
+
+def _told(run: Run) -> list[dict[str, Any]]:
+    return [
+        {"id": clone["id"], "name": clone["name"], "volumes": list(clone["volumes"].values())}
+        for clone in run.memo["clones"]
+    ]
+
+
+def _first(found: Sequence[Any]) -> str | None:
+    """The id of what an earlier attempt made."""
+    return min((each.id for each in found), default=None)
+
+
+async def plan_to_clone(cloud: CloudPort, params: Mapping[str, Any]) -> ServerPlan:
+    """What the flow would do."""
+    server = await cloud.server(params["server_id"])
+    if why := _why_not(server):
+        return ServerPlan.of("clone", server, (), why)
+    definition = await cloud.server_definition(server.id)
+    volumes = [await cloud.volume(attachment.volume_id) for attachment in definition.attachments]
+    acts = [f"snapshot volume {volume.id} ({volume.size_gb} GiB)" for volume in volumes]
+    if definition.image_id is not None:
+        acts.append("make an image of its root disk")
+    for number in range(1, params["count"] + 1):
+        copies = f" with copies of {len(volumes)} volumes" if volumes else ""
+        acts.append(f"make {server.name}-clone-{number}{copies}")
+    return ServerPlan.of("clone", server, acts)
+
+
+CLONE_SERVER = Flow(
+    kind="clone-server",
+    summary="Make servers like another one, with copies of its volumes",
+    queue=QUEUE,
+    steps=(
+        look_at_original,
+        snapshot_volumes,
+        make_image,
+        await_snapshots,
+        await_image,
+        make_volumes,
+        await_volumes,
+        make_servers,
+        await_servers,
+        delete_means,
+    ),
+    undo=(delete_servers, delete_volumes, delete_snapshots, delete_image),
+)

@@ -1,0 +1,75 @@
+"""Taking back what a clone has made, found by its marker; nothing else is touched.
+
+It is deleted until nothing is found, which also takes what the cloud made although its answer was lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudmanager.flows.base import Done, Fail, Outcome, Wait
+from cloudmanager.flows.servers.marker import marker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from cloudmanager.flows.run import Run
+    from cloudmanager.openstack.definitions import Image, Snapshot, Volume
+    from cloudmanager.openstack.records import Accepted, Server
+
+    Thing = Server | Volume | Snapshot | Image
+
+_NOT_YET = frozenset({"creating", "downloading", "attaching", "detaching", "in-use", "deleting", "queued"})
+"""States of volumes, snapshots and images in which nothing can be deleted, or is being deleted."""
+
+
+async def delete_servers(run: Run) -> Outcome:
+    """Undo: the servers that were made; volumes cannot go before them."""
+    cloud = run.ports.cloud
+    found = [server for server in await cloud.find_servers(marker(run)) if server.status != "DELETED"]
+    ready = [server for server in found if server.task_state != "deleting"]
+    return await _delete(run, "servers", found, ready, cloud.delete_server)
+
+
+async def delete_volumes(run: Run) -> Outcome:
+    """Undo: the copies of volumes."""
+    found = await run.ports.cloud.find_volumes(marker(run))
+    return await _delete(run, "volumes", found, _ready(found), run.ports.cloud.delete_volume)
+
+
+async def delete_snapshots(run: Run) -> Outcome:
+    """Undo: the snapshots of the original's volumes."""
+    found = await run.ports.cloud.find_snapshots(marker(run))
+    return await _delete(run, "snapshots", found, _ready(found), run.ports.cloud.delete_snapshot)
+
+
+async def delete_image(run: Run) -> Outcome:
+    """Undo: the image of the original's root disk."""
+    found = await run.ports.cloud.find_images(marker(run)) if run.memo.get("image") else ()
+    return await _delete(run, "images", found, found, run.ports.cloud.delete_image)
+
+
+def _ready(found: Sequence[Volume | Snapshot]) -> list[Volume | Snapshot]:
+    return [each for each in found if each.status not in _NOT_YET]
+
+
+async def _delete(
+    run: Run,
+    what: str,
+    found: Sequence[Thing],
+    ready: Sequence[Thing],
+    delete: Callable[[str], Awaitable[Accepted]],
+) -> Outcome:
+    """Delete one that can be, until none is found; after too long, name those that are left."""
+    hosts = run.ports.config.hosts
+    if not found:
+        run.memo.pop("deleting_since", None)
+        return Done(f"{what}: what was made is deleted" if run.memo.pop("deleted", None) else "")
+    waited = run.now() - run.memo.setdefault("deleting_since", run.now())
+    if waited > hosts.clone_timeout:
+        run.memo.pop("deleting_since")
+        return Fail(f"{what} are left: {', '.join(each.id for each in found)}")
+    for each in ready:
+        run.memo["deleted"] = True
+        await delete(each.id)
+    return Wait(hosts.poll_interval, f"{what}: {len(found)} are to be deleted")
