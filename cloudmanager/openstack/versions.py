@@ -37,7 +37,7 @@ ATTACHMENTS = Speech(96, 79)
 
 
 def spoken(speech: Speech, newest: tuple[int, int] | None, verb: str) -> str:
-    """The microversion for a call, when `newest` is that of Nova; raises `CloudRefused` if that is too old."""
+    """The microversion for a call, when `newest` is Nova's; raises `CloudRefused` if it is too old."""
     least = f"2.{speech.least}"
     if newest is None:
         raise CloudUnreachable("Nova does not say what it speaks; the catalogue has to name its API v2.1")

@@ -46,7 +46,7 @@ async def test_a_question_is_asked_three_times(simulated, cloud, status):
 async def test_a_move_is_asked_once(simulated, cloud):
     await cloud.services()
     fail(simulated, "nova", status=503)
-    for move in (cloud.live_migrate, cloud.cold_migrate, cloud.evacuate):
+    for move in (cloud.live_migrate, cloud.cold_migrate):
         before = len(asked(simulated, "action"))
         with pytest.raises(CloudUnreachable):
             await move(NOBODY)
