@@ -85,9 +85,11 @@ async def test_a_daemon_starts_while_keystone_is_away(simulated):
 
 
 async def test_all_wait_for_one_log_in(simulated, cloud):
-    await asyncio.gather(*(cloud.server_groups() for _ in range(8)))
-    logged_in = [line for line in simulated.model.servers["keystone"].requests if "POST" in line]
-    assert len(logged_in) == 1
+    fail(simulated, "keystone", status=503, lag=0.2)
+    told = await asyncio.gather(*(cloud.cold_migrate(NOBODY) for _ in range(8)), return_exceptions=True)
+    assert {type(one) for one in told} == {CloudUnreachable}
+    tried = [line for line in simulated.model.servers["keystone"].requests if "POST" in line]
+    assert len(tried) == 1
 
 
 async def test_an_expired_token_is_renewed(simulated, cloud):
@@ -138,7 +140,14 @@ async def test_long_lists_are_read_to_their_end(simulated, cloud, monkeypatch):
     assert len(asked(simulated, "os-hypervisors/detail")) == 2
 
 
-async def test_ids_pass_through(simulated, cloud):
+async def test_ids_pass_through(cloud, monkeypatch):
+    sent, request = [], cloud._nova._adapter.request
+
+    def spy(*args, **how):
+        sent.append(how["headers"].get("X-Openstack-Request-Id"))
+        return request(*args, **how)
+
+    monkeypatch.setattr(cloud._nova._adapter, "request", spy)
     with structlog.testing.capture_logs() as lines:
         structlog.contextvars.bind_contextvars(request_id=OURS)
         try:
@@ -149,6 +158,7 @@ async def test_ids_pass_through(simulated, cloud):
     assert line["cloud_request_id"] == accepted.request_id
     assert line["cloud_request_id"] != OURS
     assert line["outcome"] == "ok"
+    assert sent == [OURS, OURS]
 
 
 async def test_calls_are_counted_by_outcome(cloud):
