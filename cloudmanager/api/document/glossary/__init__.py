@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmanager.api.document.glossary import audit, events, hosts, inventory, nodes, power, storages, tasks
+from cloudmanager.api.document.glossary import (
+    audit,
+    events,
+    hosts,
+    inventory,
+    maintenance,
+    nodes,
+    power,
+    storages,
+    tasks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +29,7 @@ SCHEMAS: Mapping[str, Words] = {
     **events.SCHEMAS,
     **hosts.SCHEMAS,
     **inventory.SCHEMAS,
+    **maintenance.SCHEMAS,
     **nodes.SCHEMAS,
     **power.SCHEMAS,
     **storages.SCHEMAS,
@@ -30,6 +41,7 @@ PARAMETERS: Mapping[str, Words] = {
     "audit-log": audit.ENTRY,
     "availability-storages": storages.STORAGE,
     "events": events.EVENT,
+    "maintenance-windows": {**maintenance.RUN, **maintenance.WINDOW},
     "node-classes": {**inventory.CLASS, **inventory.TYPE},
     "node-images": inventory.IMAGE,
     "nodes": {**power.ACTION_RECORD, **nodes.NODE},
