@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import fleet, inventory, power
+from bench import drain, fleet, inventory, power
 from bench.report import Report
 
 BENCHES = {
@@ -13,6 +13,7 @@ BENCHES = {
     "bulk-on": power.bulk_on,
     "fleet-poll": fleet.poll,
     "fleet-write": fleet.write,
+    "drain": drain.drain,
     "inventory": inventory.reads,
     "inventory-beside-ironic": inventory.beside_ironic,
 }

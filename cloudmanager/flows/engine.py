@@ -101,6 +101,7 @@ class Engine:
         )
         self._sleeping: dict[str, asyncio.Task[Any]] = {}
         self._nudged: set[str] = set()
+        self._awake: set[str] = set()
         self._stopping = False
 
     async def advance(self, ids: Sequence[str]) -> None:
@@ -135,10 +136,15 @@ class Engine:
         flow = FLOWS[state.kind]
         run = Run(state, self._database, self._ports, self._ring, self._reads.submit)
         held: FlowState | None = state
-        while held is not None and not held.ended:
-            held = await self._sleep_until_due(held)
-            if held is not None:
-                held = await self._one_step(held, flow, run)
+        self._awake.add(state.id)
+        try:
+            while held is not None and not held.ended:
+                held = await self._sleep_until_due(held)
+                if held is not None:
+                    held = await self._one_step(held, flow, run)
+        finally:
+            self._awake.discard(state.id)
+            self._nudged.discard(state.id)
 
     async def _sleep_until_due(self, state: FlowState) -> FlowState | None:
         """Sleep until `wake_at` or a nudge, and see to it that the lease lasts for a step.
@@ -159,7 +165,11 @@ class Engine:
         """Sleep; False when the engine is being stopped."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # only ever awaited inside a task
+        if flow_id in self._nudged:  # while it was awake, and may have looked too early
+            self._nudged.discard(flow_id)
+            return not self._stopping
         self._sleeping[flow_id] = task
+        self._awake.discard(flow_id)
         try:
             await self._ports.clock.sleep(pause)
         except asyncio.CancelledError:
@@ -168,12 +178,15 @@ class Engine:
             task.uncancel()
         finally:
             del self._sleeping[flow_id]
+            self._awake.add(flow_id)
             self._nudged.discard(flow_id)
         return not self._stopping
 
     def _nudge(self, parent_id: str | None) -> None:
-        """Wake a parent that sleeps here, because a child of it has ended."""
-        if parent_id in self._sleeping and parent_id not in self._nudged:
+        """Wake a parent that sleeps here, because a child of it has ended; one that is awake looks once more."""
+        if parent_id in self._awake:
+            self._nudged.add(parent_id)
+        elif parent_id in self._sleeping and parent_id not in self._nudged:
             self._nudged.add(parent_id)
             self._sleeping[parent_id].cancel()
 
