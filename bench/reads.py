@@ -68,7 +68,17 @@ def _application(database: Database) -> Flask:
         config: Any = load(None, {("log", "level"): "error"})
         logs.set_up(config, "bench")
         nothing: Any = None
-        return create_app(Services(config, database, Vault(key_file), bell=nothing, power=nothing))
+        return create_app(
+            Services(
+                config,
+                database,
+                Vault(key_file),
+                bell=nothing,
+                power=nothing,
+                cloud=nothing,
+                nova_database=nothing,
+            )
+        )
 
 
 def _recorded(database: Database) -> list[tuple[str, Any]]:

@@ -24,6 +24,7 @@ from cloudmanager.app import check, create_app
 from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.lifeline import die_with_parent
+from cloudmanager.nova_database import NovaDatabase
 from cloudmanager.openstack.blocking import BlockingCloud
 from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Probe
@@ -75,6 +76,7 @@ def application(config: Config) -> Flask:
         bell=Bell(config),
         power=Probe(config),
         cloud=BlockingCloud(lambda: cloud_for(config)),
+        nova_database=NovaDatabase(config.nova.database_connection),
     )
     return create_app(services)
 

@@ -294,7 +294,7 @@ def _restart_plans(body: dict[str, Any]) -> list[dict[str, Any]]:
 def cordon_host(host_name: str, body: dict[str, Any]) -> Response:
     """Its servers stay where they are."""
     reason = body.get("reason") or _DEFAULT_REASON.format(g.caller.name)
-    _check_unheld(host_name)
+    check_unheld(host_name)
     services().cloud.ask(lambda cloud: cloud.cordon(host_name, reason))
     return _done()
 
@@ -311,7 +311,7 @@ def cordon_host(host_name: str, body: dict[str, Any]) -> Response:
 )
 def uncordon_host(host_name: str) -> Response:
     """Not while a task holds the host, which may have cordoned it for good reason."""
-    _check_unheld(host_name)
+    check_unheld(host_name)
     services().cloud.ask(lambda cloud: cloud.uncordon(host_name))
     return _done()
 
@@ -326,7 +326,8 @@ def _done() -> Response:
         return keep(session, nothing())
 
 
-def _check_unheld(host: str) -> None:
+def check_unheld(host: str) -> None:
+    """Raise `Busy` while a task holds the host."""
     subject = subject_of(host)
     with services().database.reading() as session:
         holder = holders(session, [subject]).get(subject)

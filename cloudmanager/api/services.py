@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cloudmanager.config import Config
     from cloudmanager.db import Database
     from cloudmanager.drivers.base import PowerState, Settings
+    from cloudmanager.nova_database import NovaDatabase
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.vault import Vault
 
@@ -62,6 +63,7 @@ class Services:
     bell: Bell
     power: PowerProbe
     cloud: CloudQuestions
+    nova_database: NovaDatabase
 
 
 def attach(app: Flask, given: Services) -> None:

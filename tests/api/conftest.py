@@ -18,6 +18,7 @@ from cloudmanager.drivers.ipmi import IpmiSettings
 from cloudmanager.drivers.modbus import ModbusSettings
 from cloudmanager.drivers.ssh import SshSettings
 from cloudmanager.drivers.tls import TlsSettings
+from cloudmanager.nova_database import NovaDatabase
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.openstack.blocking import BlockingCloud
 from cloudmanager.tokens import create_token
@@ -194,7 +195,8 @@ def key_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def application():
     """Made once, because describing all operations takes a while; each test gives it services of its own."""
-    return create_app(Services(config=load(), database=None, vault=None, bell=None, power=None, cloud=None))
+    nothing = dict.fromkeys(("database", "vault", "bell", "power", "cloud", "nova_database"))
+    return create_app(Services(config=load(), **nothing))
 
 
 @pytest.fixture
@@ -209,6 +211,7 @@ def api(database_url, key_file, application):
         bell=FakeBell(),
         power=FakeProbe(),
         cloud=BlockingCloud(absent_cloud),
+        nova_database=NovaDatabase(None),
     )
     attach(application, services)
     auth.register(application)

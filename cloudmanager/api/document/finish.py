@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmanager.api.body import Body
 from cloudmanager.api.document.examples import NOTHING, example_of
 from cloudmanager.api.document.glossary import PARAMETERS
+from cloudmanager.api.document.glossary.hosts import SERVER_ID
 from cloudmanager.api.document.glossary.tasks import TASK_ID
 from cloudmanager.api.document.parameters import add_words, is_filter
 from cloudmanager.api.idempotency import REPLAYED
@@ -25,6 +26,9 @@ _VARIABLES: Mapping[str, tuple[str, Any]] = {
     "host_name": ("Nova's name of the host.", "r1n07.example.net"),
     "task_id": ("Id of the task.", TASK_ID),
     "name": ("Name of the file.", "page.css"),
+    "server_id": ("Id of the server.", SERVER_ID),
+    "instance_uuid": ("Id of the server.", SERVER_ID),
+    "key": ("The key.", "image_min_disk"),
 }
 """The variables of paths; all others are numbers of objects."""
 
@@ -58,8 +62,9 @@ def operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _describe(schema: dict[str, Any], made_from: type[Schema]) -> None:
-    """What the class says; an answer has every field that is not marked `x-optional`."""
+    """What the class says, or its `json_schema`; an answer has every field not marked `x-optional`."""
     schema["description"] = cleandoc(made_from.__doc__ or "")
+    schema |= getattr(made_from, "json_schema", {})
     optional = {name for name, field in schema["properties"].items() if field.pop("x-optional", False)}
     if not issubclass(made_from, Body):
         schema.setdefault("required", [name for name in schema["properties"] if name not in optional])

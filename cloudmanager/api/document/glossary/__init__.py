@@ -15,6 +15,7 @@ from cloudmanager.api.document.glossary import (
     maintenance,
     nodes,
     power,
+    servers,
     storages,
     tasks,
 )
@@ -32,6 +33,7 @@ SCHEMAS: Mapping[str, Words] = {
     **maintenance.SCHEMAS,
     **nodes.SCHEMAS,
     **power.SCHEMAS,
+    **servers.SCHEMAS,
     **storages.SCHEMAS,
     **tasks.SCHEMAS,
 }

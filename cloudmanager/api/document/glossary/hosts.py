@@ -24,7 +24,7 @@ HOST: Words = {
     "task_id": ("The open task that holds it.", None),
 }
 
-_MOVING: Words = {
+MOVING: Words = {
     "allow_off_vm": ("Servers may also be moved by stopping them, where live migration fails.", True),
     "move_locked": ("Locked servers are moved, too.", False),
     "block_migration": (
@@ -46,14 +46,18 @@ _MOVING: Words = {
         True,
     ),
 }
-_SERVER_ID = "45bb8680-c070-4080-be45-ec4d2312eda8"
+SERVER_ID = "45bb8680-c070-4080-be45-ec4d2312eda8"
+
+SERVER: Words = {
+    "server_id": ("Id of the server.", SERVER_ID),
+    "name": ("Its name.", "web-3"),
+    "status": ("Its status in Nova.", "ACTIVE"),
+}
 
 SCHEMAS: Mapping[str, Words] = {
     "HostShape": HOST,
     "VerdictShape": {
-        "server_id": ("Id of the server.", _SERVER_ID),
-        "name": ("Its name.", "web-3"),
-        "status": ("Its status in Nova.", "ACTIVE"),
+        **SERVER,
         "ways": ("How it can leave: `live`, `cold`, `evacuate`, tried in this order.", ["live"]),
         "reason": ("Why it cannot.", None),
         "option": ("What would change that.", None),
@@ -70,16 +74,16 @@ SCHEMAS: Mapping[str, Words] = {
         "at_a_time": ("How many hosts would be out of service at a time.", 1),
         "hosts": "To which hosts.",
     },
-    "EvacuateHost": _MOVING,
-    "ShutdownHost": _MOVING,
+    "EvacuateHost": MOVING,
+    "ShutdownHost": MOVING,
     "DecommissionHost": {
-        **_MOVING,
+        **MOVING,
         "allow_live_migrate": ("Servers may be moved while they run; true unless it is said.", True),
         "allow_migrate": ("The same as `allow_off_vm`.", True),
         "power_off": ("Switch the host off in the end.", False),
     },
     "RestartHosts": {
-        **_MOVING,
+        **MOVING,
         "hosts": ("Names of the hosts.", ["r1n07.example.net", "r1n08.example.net"]),
         "in_sequence": ("One after another.", True),
         "batch": ("How many at a time; the configuration's `[hosts] restart_batch` without it.", 1),
