@@ -58,7 +58,9 @@ class Prometheus:
         return _read(status, body)
 
     async def _ask(self, query: str) -> tuple[int, bytes]:
-        context = ssl.create_default_context(cafile=self._cafile or None)
+        context = None
+        if self._url.startswith("https:"):
+            context = ssl.create_default_context(cafile=self._cafile or None)
         url = f"{self._url}/api/v1/query?{urlencode({'query': query})}"
         body = bytearray()
         async with (
