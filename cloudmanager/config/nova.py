@@ -15,7 +15,9 @@ OPTIONS = [
     cfg.StrOpt("auth_url", help="Keystone's address, such as https://keystone.example:5000/v3."),
     cfg.StrOpt(
         "auth_type",
+        default="",
         choices=[
+            ("", "As [keystone_authtoken] says."),
             ("password", "As `username` in `project_name`."),
             ("v3applicationcredential", "With `application_credential_id` and `_secret`."),
         ],
@@ -30,7 +32,8 @@ OPTIONS = [
     cfg.StrOpt("application_credential_secret", secret=True, help="Its secret."),
     cfg.StrOpt(
         "interface",
-        choices=["internal", "public", "admin"],
+        default="",
+        choices=["", "internal", "public", "admin"],
         help="Which endpoints of the catalogue are used.",
     ),
     cfg.StrOpt("region_name", help="The region of those endpoints."),
@@ -39,7 +42,9 @@ OPTIONS = [
     ),
     cfg.StrOpt("certfile", help="Our certificate, where the cloud wants one."),
     cfg.StrOpt("keyfile", help="The key of our certificate."),
-    cfg.BoolOpt("insecure", help="Believe any certificate."),
+    cfg.BoolOpt(
+        "insecure", default=False, help="Believe any certificate, as [keystone_authtoken] may say as well."
+    ),
     cfg.FloatOpt("timeout", default=8.0, min=0.1, help="Seconds that one request to the cloud may take."),
     cfg.IntOpt(
         "connections", default=16, min=1, help="Requests to the cloud that a process makes at a time."

@@ -183,7 +183,7 @@ class Engine:
         return not self._stopping
 
     def _nudge(self, parent_id: str | None) -> None:
-        """Wake a parent that sleeps here, because a child of it has ended; one that is awake looks once more."""
+        """Wake a parent that sleeps here, because a child of it ended; one that is awake looks once more."""
         if parent_id in self._awake:
             self._nudged.add(parent_id)
         elif parent_id in self._sleeping and parent_id not in self._nudged:

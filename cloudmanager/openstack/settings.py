@@ -47,7 +47,7 @@ def settings_from(config: Any) -> Settings | None:
         return Settings(cloud=ours.cloud, **patience)
 
     def value(name: str) -> Any:
-        return fallback[name] if ours[name] is None else ours[name]
+        return ours[name] or fallback[name]
 
     auth_type = value("auth_type")
     needed = _LOGIN[auth_type]
