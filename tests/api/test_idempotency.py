@@ -39,6 +39,7 @@ def test_a_create_is_done_once(api, case):
     assert len(api.get(case.path)[case.plural]) == before + 1
 
 
+VM = "45bb8680-c070-4080-be45-ec4d2312eda8"
 ACTIONS = [
     ("/v1/nodes/1/actions/power-on", None),
     ("/v1/nodes/1/actions/power-off", {"soft": True}),
@@ -61,6 +62,12 @@ ACTIONS = [
     ("/v1/hosts/actions/restart", {"hosts": ["r1n01"]}),
     ("/v1/hosts/r1n01/actions/cordon", {"reason": "disk"}),
     ("/v1/hosts/r1n01/actions/uncordon", None),
+    (f"/v1/servers/{VM}/actions/balance", None),
+    (f"/v1/servers/{VM}/actions/repair", {"fenced": True}),
+    (f"/v1/servers/{VM}/actions/recover", None),
+    (f"/v1/servers/{VM}/actions/reset-reboot", {"reboot": True}),
+    (f"/v1/servers/{VM}/actions/wakeup", {"dry_run": True}),
+    (f"/v1/servers/{VM}/actions/clone", {"count": 2}),
     ("/v1/tasks/$task/actions/cancel", None),
 ]
 every_action = pytest.mark.parametrize(("path", "body"), ACTIONS, ids=str)
@@ -68,7 +75,8 @@ every_action = pytest.mark.parametrize(("path", "body"), ACTIONS, ids=str)
 
 @pytest.fixture
 def busy(api, nova):
-    """A powered node, a bare one, a free control, a storage, and an open task on a third node."""
+    """A powered node, a bare one, a free control, a storage, an open task on a third node; and a server."""
+    nova.add_server(VM, "r1n01")
     api.powered_node()
     api.node()
     api.control(title="free")
