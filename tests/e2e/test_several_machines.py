@@ -2,136 +2,34 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from bench.power import register
 from bench.rack import rack
-from cloudmanager.embedded_broker import find_server
-from cloudmanager.vault import create_key_file
 from tests.peers.postgresql import PostgreSql
 
+from .machines import Site
 from .product import wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.peer
 
 NODES = 20
 
 
-class Site:
-    """The processes of a site, each started as its systemd unit would."""
-
-    def __init__(self, directory: Path, database: str) -> None:
-        self.directory = directory
-        self.broker_port, self.port = free_port(), free_port()
-        self.config = directory / "cloudmanager.conf"
-        self.processes: dict[str, subprocess.Popen] = {}
-        create_key_file(directory / "key")
-        self.config.write_text(
-            f"[database]\nconnection = {database}\n"
-            f"[broker]\nurl = redis://127.0.0.1:{self.broker_port}/0\ntimeout = 1\n"
-            f"[secrets]\nkey_file = {directory / 'key'}\n"
-            f"[api]\nport = {self.port}\nprocesses = 2\n"
-            "[flows]\nlease = 3\nsweep_interval = 0.5\n[monitor]\ninterval = 1\n"
-        )
-
-    def command(self, *words):
-        return [sys.executable, "-m", "cloudmanager", *words, "--config", str(self.config)]
-
-    def say(self, *words):
-        said = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=60, check=False)
-        assert said.returncode == 0, said.stderr
-        return said.stdout
-
-    def start(self, name, *words):
-        with (self.directory / f"{name}.log").open("a") as log:
-            self.processes[name] = subprocess.Popen(self.command(*words), stdout=log, stderr=log)
-
-    def start_broker(self):
-        command = [str(find_server()), "--port", str(self.broker_port), "--bind", "127.0.0.1", "--save", ""]
-        self.processes["broker"] = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self.directory)
-
-    def kill(self, name):
-        process = self.processes.pop(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-    def end(self):
-        """Stop everything as systemd would; answers the exit codes."""
-        for process in self.processes.values():
-            process.terminate()
-        return {name: process.wait(30) for name, process in self.processes.items()}
-
-    def logs(self):
-        return "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in self.directory.glob("*.log"))
-
-
-class Client:
-    """Calls with the admin token, in the form that `bench.power.register` takes."""
-
-    def __init__(self, url, token):
-        self._http = httpx.Client(base_url=url, headers={"X-Auth-Token": token}, timeout=60)
-
-    def get(self, path):
-        return self._http.get(path)
-
-    def post(self, path, json=None):
-        return self._http.post(path, json=json)
-
-    def close(self):
-        self._http.close()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def site(tmp_path):
-    with PostgreSql() as server:
-        site = Site(tmp_path, server.create("site"))
-        site.start_broker()
-        try:
-            yield site
-        finally:
-            for process in site.processes.values():
-                process.kill()
-                process.wait()
+    with PostgreSql() as server, Site(tmp_path, server.create("site")) as site:
+        yield site
 
 
 @pytest.fixture
 def client(site):
-    site.say("db", "upgrade")
-    token = site.say("token", "create", "operator", "--role", "admin").split()[-1]
-    site.start("api", "api")
-    for number in (1, 2):
-        site.start(f"worker{number}", "worker", "--name", f"w{number}")
-        site.start(f"scheduler{number}", "scheduler")
-        site.start(f"monitor{number}", "monitor")
-    client = Client(f"http://127.0.0.1:{site.port}", token)
-    wait_until(lambda: ready(client), within=40, why=site.logs)
+    client = site.start_all()
     yield client
     client.close()
-
-
-def ready(client):
-    try:
-        return client.get("/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def statuses(client, tasks):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.cloud.sites import REAL, Real, Simulated, Site
+from tests.contract.cloud.sites import REAL, Real, Simulated, Site, image
 
 _NO_CLOUD = pytest.mark.skipif(not REAL, reason="CLOUDMANAGER_TEST_CLOUD names no cloud of clouds.yaml")
 _SDK = pytest.mark.filterwarnings("ignore::openstack.warnings._RemovedInSDKWarning")
@@ -46,23 +46,10 @@ async def site(place):
         cloud,
         sdk,
         flavor_id=(await asyncio.to_thread(sdk.compute.find_flavor, "m1.nano")).id,
-        image_id=(await _image(sdk)).id,
+        image_id=(await asyncio.to_thread(image, sdk)).id,
         hosts=sorted((one.host for one in services if one.up and one.enabled), reverse=True),
     )
     yield site
     await site.tidy()
     await asyncio.to_thread(sdk.close)
     await cloud.close()
-
-
-async def _image(sdk):
-    found = await asyncio.to_thread(sdk.image.find_image, "tiny")
-    return found or await asyncio.to_thread(
-        sdk.image.create_image,
-        name="tiny",
-        container_format="bare",
-        disk_format="raw",
-        data=b"\0" * 4096,
-        validate_checksum=False,
-        visibility="public",
-    )

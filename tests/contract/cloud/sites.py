@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import threading
 import uuid
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ from cloudmanager.openstack.cloud import Cloud
 from cloudmanager.simulators.openstack.cloud import OpenStack
 from cloudmanager.simulators.openstack.volumes.volumes import Volumes
 from cloudmanager.simulators.world import World
+from tests.background import Background
 
 HOST = "127.0.0.1"
 PASSWORD = "s3cret-of-everybody"
@@ -33,6 +33,18 @@ async def eventually(look, wanted, seconds=60.0):
         assert asyncio.get_running_loop().time() < deadline, f"still {found}"
         await asyncio.sleep(0.1)
     return found
+
+
+def image(sdk):
+    """The image of which tests make servers."""
+    return sdk.image.find_image("tiny") or sdk.image.create_image(
+        name="tiny",
+        container_format="bare",
+        disk_format="raw",
+        data=b"\0" * 4096,
+        validate_checksum=False,
+        visibility="public",
+    )
 
 
 @dataclass
@@ -96,14 +108,12 @@ class Site:
         return await self.ask(self.sdk.compute.find_server, server_id) is None
 
 
-class Simulated:
+class Simulated(Background):
     """A cloud in a thread of this process, with four compute nodes."""
 
     def __init__(self):
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._run(self._build())
+        super().__init__()
+        self.run(self._build())
 
     async def _build(self):
         self.world = World()
@@ -157,27 +167,14 @@ class Simulated:
         )
 
     def stop(self):
-        self._run(self.model.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def change(self, what, *args, **options):
-        """Call something of the simulation where it lives."""
-
-        async def change():
-            return what(*args, **options)
-
-        return self._run(change())
+        self.run(self.model.stop())
+        self.end()
 
     async def kill(self, host):
         self.change(self.world.power_off, host)
 
     async def revive(self, host):
         self.change(self.world.power_on, host)
-
-    def _run(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
 
 class Real:
