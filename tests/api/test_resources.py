@@ -98,6 +98,22 @@ CASES = [
         required=["name", "compute_path", "controller_path"],
         wrong={"name": "\t", "compute_path": "tmp", "controller_path": "/" + "x" * 4095},
     ),
+    Case(
+        "/v1/maintenance-windows/",
+        "maintenance_window",
+        "maintenance_windows",
+        create={
+            "name": "weekly", "action": "restart", "hosts": {"node_classes": ["hypervisor"]}, "length": 3600,
+            "schedule": {"cron": "0 22 * * SAT", "time_zone": "Europe/Berlin"},
+        },
+        change={"batch": 3},
+        required=["name", "action", "hosts", "schedule", "length"],
+        wrong={
+            "name": " ", "action": "explode", "hosts": {}, "length": HUGE, "batch": 0, "blockers": [{}],
+            "schedule": {"cron": "60 0 * * *"}, "parameters": {"power_off": True}, "stop_after_failures": "1",
+            "enabled": 1,
+        },
+    ),
 ]  # fmt: skip
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 changeable = pytest.mark.parametrize("case", [c for c in CASES if c.change], ids=lambda case: case.id)
