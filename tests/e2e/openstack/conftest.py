@@ -46,9 +46,13 @@ def cloud(request):
 
 
 @pytest.fixture(scope="module")
-def running(cloud, tmp_path_factory):
-    """The product, with a node and its power control for each host of the cloud."""
-    config = {**CONFIG, "nova": cloud.nova}
+def running(cloud, request, tmp_path_factory):
+    """The product, with a node and its power control for each host of the cloud.
+
+    HOSTS_OPTIONS of a file of tests are more options of [hosts].
+    """
+    hosts = {**CONFIG["hosts"], **getattr(request.module, "HOSTS_OPTIONS", {})}
+    config = {**CONFIG, "hosts": hosts, "nova": cloud.nova}
     with Product(tmp_path_factory.mktemp("product") / "state", config=config) as product:
         operator = Operator(product)
         for host, port in cloud.bmcs.ports.items():

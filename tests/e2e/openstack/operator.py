@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from tests.e2e.product import wait_until
 from tests.e2e.tasks import ended, task_of
 
@@ -60,15 +62,32 @@ class Operator:
 
     def done(self, task_id, within=120.0):
         """The task, which must have succeeded."""
-        task = ended(self.product, task_id, within)
-        assert task["status"] == "SUCCESS", story(task)
-        return task
+        return self._ended(task_id, "SUCCESS", within)
 
     def failed(self, task_id, within=120.0):
         """The task, which must have failed."""
+        return self._ended(task_id, "FAILURE", within)
+
+    def cancelled(self, task_id, within=120.0):
+        """The task, which must have been cancelled."""
+        return self._ended(task_id, "REVOKED", within)
+
+    def _ended(self, task_id, status, within):
         task = ended(self.product, task_id, within)
-        assert task["status"] == "FAILURE", story(task)
+        sys.stdout.write(story(task) + "\n")
+        assert task["status"] == status, story(task)
         return task
+
+    def until(self, task_id, condition, within=60.0):
+        """The task, as soon as it is as wanted."""
+        seen = {}
+
+        def holds():
+            seen.update(self.task(task_id))
+            return condition(seen)
+
+        wait_until(holds, within=within, why=lambda: story(seen))
+        return seen
 
     def cancel(self, task_id):
         answer = self.product.post(f"/v1/tasks/{task_id}/actions/cancel")
@@ -76,6 +95,10 @@ class Operator:
 
     def host(self, name):
         return self.product.get(f"/v1/hosts/{name}").json()["host"]
+
+    def node(self, name):
+        [found] = self.product.get(f"/v1/nodes/?name={name}").json()["nodes"]
+        return found
 
     def open_tasks(self):
         return self.product.get(f"/v1/tasks/?status={_OPEN}&detail=true").json()["tasks"]
@@ -94,6 +117,8 @@ def rows(task):
 def story(task):
     """A task in words."""
     steps = (
-        f"  {step['name']} {step['target']} {step['status']}: {step['message']}" for step in task["steps"]
+        f"  {step['started_at']} {step['name']} {step['target']} {step['status']}: {step['message']}"
+        for step in task["steps"]
     )
-    return "\n".join([f"{task['name']} {task['status']}: {task['error']}", *steps])
+    times = f"{task['started_at']} to {task['ended_at']}"
+    return "\n".join([f"{task['name']} {task['status']} {times}: {task['error']}", *steps])

@@ -123,7 +123,8 @@ class Site:
         return found
 
     def servers_on(self, host):
-        return [server.id for server in self.sdk.compute.servers(all_projects=True, host=host)]
+        answer = self.sdk.compute.get(f"/servers?all_tenants=1&host={host}")
+        return [row["id"] for row in answer.json()["servers"]]
 
     def is_on(self, host):
         return self.world.is_on(host)
@@ -219,6 +220,15 @@ class Simulated(Site, sites.Simulated):
         super().stop()
 
 
+_OPERATIONS = {
+    "live_migration": "live_migration",
+    "pre_check": "check_can_live_migrate_destination",
+    "cold_migration": "finish_migration",
+    "evacuate": "spawn",
+}
+"""Our words for what can fail, and the methods of Nova's drivers."""
+
+
 class Real(Site, Background):
     """A cloud of clouds.yaml, and the hosts of it that are ours for the tests."""
 
@@ -241,7 +251,6 @@ class Real(Site, Background):
         self._fence_in()
 
     async def _build(self):
-        self.world.clock.now()
         for host in self.hosts:
             self.world.add_node(host, on=True)
         self.world.watch(self._note)
@@ -281,13 +290,6 @@ class Real(Site, Background):
 
     # --- faults ---------------------------------------------------------------------------------------------
 
-    _OPERATIONS = {
-        "live_migration": "live_migration",
-        "pre_check": "check_can_live_migrate_destination",
-        "cold_migration": "finish_migration",
-        "evacuate": "spawn",
-    }
-
     def fail(self, operation, host=None, message="the hypervisor failed", count=None, stall=False):
         how = {"fail": message} if not stall else {"seconds": 600}
         if operation == "live_migration" and not stall:
@@ -296,7 +298,7 @@ class Real(Site, Background):
             how |= {"exc": "MigrationPreCheckError"}
         if count is not None:
             how |= {"count": count}
-        self._fault(host, self._OPERATIONS[operation], how)
+        self._fault(host, _OPERATIONS[operation], how)
 
     def slow_down(self, host, seconds):
         self._fault(host, "live_migration", {"seconds": seconds})

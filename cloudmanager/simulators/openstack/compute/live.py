@@ -17,7 +17,7 @@ from cloudmanager.simulators.openstack.problems import Invalid, NotThere
 if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.compute.compute import Compute
     from cloudmanager.simulators.openstack.compute.faults import Fault
-    from cloudmanager.simulators.openstack.compute.rows import Migration, Server
+    from cloudmanager.simulators.openstack.compute.rows import Host, Migration, Server
 
 _SCHEDULING, _EVENT = "conductor_live_migrate_instance", "compute_live_migration"
 _CHECKS = ("compute_check_can_live_migrate_destination", "compute_check_can_live_migrate_source")
@@ -105,12 +105,22 @@ class LiveMigrations:
         source = self._tables.hosts[server.host or ""]
         if not self._compute.hosts.is_up(source):
             raise _Refused(f"Compute service of {source.name} is unavailable at this time.")
-        place = self._compute.scheduler.choose(server, wanted=wanted, without=(source.name,))
+        tried = [source.name]
+        while True:  # the conductor's own retries: migrate_max_retries is -1
+            place = self._compute.scheduler.choose(server, wanted=wanted, without=tried)
+            why = self._why_refused(server, source, place)
+            if why is None:
+                return place.name
+            if wanted is not None:
+                raise _Refused(why)
+            tried.append(place.name)
+
+    def _why_refused(self, server: Server, source: Host, place: Host) -> str | None:
         if place.cpu["vendor"] != source.cpu["vendor"] or place.cpu["model"] != source.cpu["model"]:
-            raise _Refused("Unacceptable CPU info: CPU doesn't have compatibility.")
+            return "Unacceptable CPU info: CPU doesn't have compatibility."
         if fault := self._compute.faults.strike("pre_check", place.name, server.id):
-            raise _Refused(f"Migration pre-check error: {fault.message}")
-        return place.name
+            return f"Migration pre-check error: {fault.message}"
+        return None
 
     # --- the source's nova-compute --------------------------------------------------------------------------
 
