@@ -46,13 +46,13 @@ _UNDER_WAY = {"wait", "retry"}
 
 
 class _HostFilter(filters.Filter):
-    """A subject (`node:7`), or the name of the node that it means."""
+    """A subject (`node:7`), or the name of the node or compute host that it means."""
 
     def condition(self, value: str) -> ColumnElement[bool]:
         """The tasks of this host."""
         host = filters.text_value(value.removeprefix("eq:"))
         named = select(literal("node:") + cast(Node.id, String)).where(Node.name == host)
-        return or_(FlowRow.subject == host, FlowRow.subject.in_(named))
+        return or_(FlowRow.subject.in_([host, f"host:{host}"]), FlowRow.subject.in_(named))
 
 
 class _TaskQuery(ListQuery):

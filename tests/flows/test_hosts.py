@@ -355,6 +355,16 @@ async def test_anti_affinity_that_fills_every_host_is_said(fleet):
     flow = await run(fleet, "shutdown-host")
     assert flow.status == "FAILURE"
     assert "vm-s0" in flow.error
+    assert "anti-affinity" in flow.error
+    assert fleet.nova.asked == []
+
+
+async def test_a_pair_that_must_stay_together_cannot_leave_one_by_one(fleet):
+    fleet.nova.groups = [ServerGroup("g", "g", "affinity", frozenset({"s0", "s1"}))]
+    flow = await run(fleet, "shutdown-host")
+    assert flow.status == "FAILURE"
+    assert "affinity group keeps it with servers on this host" in flow.error
+    assert "soft-affinity" in flow.error
     assert fleet.nova.asked == []
 
 

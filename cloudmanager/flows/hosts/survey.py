@@ -9,7 +9,7 @@ from sqlalchemy import exists, or_, select
 
 from cloudmanager.errors import NotFound
 from cloudmanager.flows.base import Done, Fail, Outcome, Step
-from cloudmanager.flows.servers.destinations import candidates, suited
+from cloudmanager.flows.servers.destinations import candidates, suited, why_nowhere
 from cloudmanager.flows.servers.ways import Allowed, Verdict, Way, judge, priority
 from cloudmanager.models import Node, NodeControl
 
@@ -103,7 +103,8 @@ async def judge_all(cloud: CloudPort, host: str, allowed: Allowed, *, host_up: b
             server,
             allowed,
             host_up=host_up,
-            targets=len(suited(server, hosts, source, groups, host_of)),
+            nowhere=why_nowhere(server, hosts, groups, host_of),
+            alike=bool(suited(server, hosts, source, groups, host_of)),
         )
         for server in in_order(servers, host_up=host_up)
     ]

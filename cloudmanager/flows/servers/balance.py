@@ -92,7 +92,7 @@ async def choose(cloud: CloudPort, params: Mapping[str, Any]) -> Choice:
     if not found:
         told = "; ".join(f"{host}: {why}" for host, why in sorted(unsuited.items()))
         return Choice(server, reason=f"no host can take it: {told or 'there is no other one'}")
-    verdict = judge(server, _allowed(params), host_up=True, targets=len(found))
+    verdict = judge(server, _allowed(params), host_up=True)
     if not verdict.movable:
         return Choice(server, reason=in_words(verdict))
     return Choice(server, tuple(candidate.host for candidate in found))

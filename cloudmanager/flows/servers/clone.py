@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudmanager.errors import CloudRefused
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
+from cloudmanager.flows.hosts.fence import when
 from cloudmanager.flows.servers.clone_undo import (
     delete_image,
     delete_servers,
@@ -23,12 +24,12 @@ from cloudmanager.flows.servers.plan import ServerPlan
 from cloudmanager.openstack.definitions import NewAttachment, NewServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cloudmanager.flows.run import Run
-    from cloudmanager.openstack.definitions import Image, ServerDefinition, Snapshot, Volume
+    from cloudmanager.openstack.definitions import Attachment, Image, ServerDefinition, Snapshot, Volume
     from cloudmanager.openstack.port import CloudPort
-    from cloudmanager.openstack.records import Server
+    from cloudmanager.openstack.records import Accepted, Server
 
 _COPIED = frozenset({"active", "stopped", "paused", "suspended"})
 _GOOD = frozenset({"available", "active"})
@@ -48,9 +49,7 @@ async def look_at_original(run: Run) -> Outcome:
     definition = await cloud.server_definition(server_id)
     run.memo["name"] = definition.name
     run.memo["image"] = None if definition.image_id is None else {"id": None}
-    run.memo["volumes"] = [
-        await _described(cloud, attachment.volume_id) for attachment in definition.attachments
-    ]
+    run.memo["volumes"] = [await _described(cloud, attachment) for attachment in definition.attachments]
     run.memo["clones"] = [
         {"number": number, "name": f"{definition.name}-clone-{number}", "volumes": {}, "id": None}
         for number in range(1, run.params["count"] + 1)
@@ -58,9 +57,14 @@ async def look_at_original(run: Run) -> Outcome:
     return Done(f"{definition.name} has {len(definition.attachments)} volumes")
 
 
-async def _described(cloud: CloudPort, volume_id: str) -> dict[str, Any]:
-    volume = await cloud.volume(volume_id)
-    return {"id": volume.id, "bootable": volume.bootable, "snapshot": None}
+async def _described(cloud: CloudPort, attachment: Attachment) -> dict[str, Any]:
+    return {
+        "id": attachment.volume_id,
+        "boot_index": attachment.boot_index,
+        "delete_on_termination": attachment.delete_on_termination,
+        "bootable": (await cloud.volume(attachment.volume_id)).bootable,
+        "snapshot": None,
+    }
 
 
 def _why_not(server: Server) -> str | None:
@@ -189,8 +193,7 @@ async def make_servers(run: Run) -> Outcome:
 def _new(
     run: Run, definition: ServerDefinition, clone: Mapping[str, Any], mark: Mapping[str, str]
 ) -> NewServer:
-    """Like the original; volumes attached to it since it was looked at are not copied."""
-    attachments = [each for each in definition.attachments if each.volume_id in clone["volumes"]]
+    """Like the original, with the volumes that it had when it was looked at."""
     return NewServer(
         name=clone["name"],
         flavor_id=definition.flavor_id,
@@ -203,11 +206,11 @@ def _new(
         user_data=definition.user_data,
         attachments=tuple(
             NewAttachment(
-                clone["volumes"][each.volume_id],
-                boot_index=each.boot_index,
-                delete_on_termination=each.delete_on_termination,
+                clone["volumes"][volume["id"]],
+                boot_index=volume["boot_index"],
+                delete_on_termination=volume["delete_on_termination"],
             )
-            for each in attachments
+            for volume in run.memo["volumes"]
         ),
         config_drive=definition.config_drive,
         zone=definition.zone,
@@ -236,22 +239,36 @@ async def await_servers(run: Run) -> Outcome:
 
 
 async def delete_means(run: Run) -> Outcome:
-    """Delete snapshots and image, which were only means. What a backend keeps is named and left."""
-    cloud, kept = run.ports.cloud, []
+    """Delete snapshots and image, which were only means, one at a time. What a backend keeps is named and left.
+
+    The clones are complete: whatever comes now, they are not taken back.
+    """
+    cloud, left = run.ports.cloud, run.memo.setdefault("left", {})
+    run.memo["complete"] = True
+    run.result = {"server_id": run.params["server_id"], "clones": _told(run), "left": list(left.values())}
     for snapshot in await cloud.find_snapshots(marker(run)):
-        if snapshot.status == "deleting":
-            continue
-        try:
-            await cloud.delete_snapshot(snapshot.id)
-        except CloudRefused as refused:
-            kept.append(f"snapshot {snapshot.id}: {refused.message}")
+        if snapshot.status != "deleting" and snapshot.id not in left:
+            return await _delete_mean(run, f"snapshot {snapshot.id}", snapshot.id, cloud.delete_snapshot)
     for image in await cloud.find_images(marker(run)) if run.memo["image"] else ():
-        try:
-            await cloud.delete_image(image.id)
-        except CloudRefused as refused:
-            kept.append(f"image {image.id}: {refused.message}")
-    run.result = {"server_id": run.params["server_id"], "clones": _told(run), "left": kept}
-    return Done(f"left: {'; '.join(kept)}" if kept else "snapshots and images that were means are deleted")
+        if image.id not in left:
+            return await _delete_mean(run, f"image {image.id}", image.id, cloud.delete_image)
+    kept = "; ".join(left.values())
+    return Done(f"left: {kept}" if kept else "snapshots and images that were means are deleted")
+
+
+async def _delete_mean(
+    run: Run, what: str, key: str, delete: Callable[[str], Awaitable[Accepted]]
+) -> Outcome:
+    try:
+        await delete(key)
+    except CloudRefused as refused:
+        run.memo["left"][key] = f"{what}: {refused.message}"
+    return Wait(_AT_ONCE, f"deleting {what}")
+
+
+def is_incomplete(run: Run) -> bool:
+    """Whether the clones are not all there yet."""
+    return not run.memo.get("complete")
 
 
 def _told(run: Run) -> list[dict[str, Any]]:
@@ -298,5 +315,11 @@ CLONE_SERVER = Flow(
         await_servers,
         delete_means,
     ),
-    undo=(delete_servers, delete_volumes, delete_snapshots, delete_image),
+    undo=(
+        when(is_incomplete, delete_servers),
+        when(is_incomplete, delete_volumes),
+        delete_snapshots,
+        delete_image,
+    ),
+    no_return=delete_means,
 )

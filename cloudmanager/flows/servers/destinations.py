@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from cloudmanager.openstack.records import Hypervisor, Server, ServerGroup, Service
 
+_APART = "a server is there from which its group keeps it apart"
+_TOGETHER = "its group keeps it with servers on another host"
+
 NOVA = ""
 """The destination of a server for which Nova shall choose."""
 
@@ -89,12 +92,39 @@ def why_unsuited(
     found: dict[str, str] = {}
     for candidate in hosts:
         if candidate.host in forbidden:
-            found[candidate.host] = "a server is there from which its group keeps it apart"
+            found[candidate.host] = _APART
         elif wanted is not None and candidate.host not in wanted:
-            found[candidate.host] = "its group keeps it with servers on another host"
+            found[candidate.host] = _TOGETHER
         elif not _same_cpu(source, candidate.hypervisor):
             found[candidate.host] = "its CPU is another model"
     return found
+
+
+def why_nowhere(
+    server: Server,
+    hosts: Sequence[Candidate],
+    groups: Iterable[ServerGroup],
+    host_of: Mapping[str, str],
+) -> tuple[str, str] | None:
+    """Why no other host could take a server, whatever its CPU, and the way out; None: one could.
+
+    Members of an affinity group that share a host cannot leave it one by one: Nova finds no valid host for
+    the first, and one that is forced past its scheduler is refused by the destination and ends in ERROR.
+    """
+    if not hosts:
+        return "no other host is up and takes servers", "uncordon another host"
+    unsuited = why_unsuited(server, hosts, None, groups, host_of)
+    if len(unsuited) < len(hosts):
+        return None
+    if _TOGETHER in unsuited.values():
+        return (
+            "its affinity group keeps it with servers on this host, and Nova moves none of them alone",
+            "a server group with the policy soft-affinity",
+        )
+    return (
+        "its anti-affinity group has a server on every other host that takes servers",
+        "uncordon another host",
+    )
 
 
 def why_not_candidates(services: Iterable[Service], *, leaving: Collection[str]) -> dict[str, str]:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from cloudmanager.openstack.records import Server
 
+Obstacle = tuple[str, str | None]
+"""Why a server cannot move, and what would change that."""
+
 DEFAULT_PRIORITY = 5
 """Recovery priority of a server whose metadata says none (0 never, 10 first)."""
 
@@ -68,13 +71,23 @@ class Verdict:
         return asdict(self) | {"ways": [str(way) for way in self.ways]}
 
 
-def judge(server: Server, allowed: Allowed, *, host_up: bool, targets: int) -> Verdict:
-    """The verdict on one server. `targets` is how many hosts could take servers."""
-    obstacles = list(_obstacles(server, allowed, host_up=host_up, targets=targets))
+def judge(
+    server: Server,
+    allowed: Allowed,
+    *,
+    host_up: bool,
+    nowhere: Obstacle | None = None,
+    alike: bool = True,
+) -> Verdict:
+    """The verdict on one server.
+
+    `nowhere` is why no other host could take it; `alike` whether one has the same model of CPU.
+    """
+    obstacles = list(_obstacles(server, allowed, host_up=host_up, nowhere=nowhere))
     if obstacles:
         reason, option = obstacles[0]
         return Verdict(server.id, server.name, server.status, (), reason, option)
-    possible = _possible(server, host_up=host_up)
+    possible = _possible(server, host_up=host_up, alike=alike)
     ways = tuple(way for way in possible if getattr(allowed, way))
     if Way.LIVE in ways and not allowed.disks and has_local_disk(server):
         ways = tuple(way for way in ways if way is not Way.LIVE)
@@ -83,7 +96,7 @@ def judge(server: Server, allowed: Allowed, *, host_up: bool, targets: int) -> V
             return Verdict(server.id, server.name, server.status, (), why, "block_migration: true")
     if ways:
         return Verdict(server.id, server.name, server.status, ways)
-    reason, option = _why_no_way(server, possible, host_up=host_up)
+    reason, option = _why_no_way(server, possible, host_up=host_up, alike=alike)
     return Verdict(server.id, server.name, server.status, (), reason, option)
 
 
@@ -101,11 +114,11 @@ def has_local_disk(server: Server) -> bool:
 
 
 def _obstacles(
-    server: Server, allowed: Allowed, *, host_up: bool, targets: int
-) -> Iterator[tuple[str, str | None]]:
+    server: Server, allowed: Allowed, *, host_up: bool, nowhere: Obstacle | None
+) -> Iterator[Obstacle]:
     """What stands in the way whatever way is taken."""
-    if not targets:
-        yield "no other host is up and takes servers", "uncordon another host"
+    if nowhere is not None:
+        yield nowhere
     if server.metadata.get("pinned", "").lower() in ("true", "1", "yes"):
         yield "its metadata pins it to its host", "remove its metadata `pinned`"
     if server.locked and not allowed.locked:
@@ -117,11 +130,11 @@ def _obstacles(
         yield "its recovery priority is 0: never", "its metadata `recovery_priority`"
 
 
-def _possible(server: Server, *, host_up: bool) -> tuple[Way, ...]:
+def _possible(server: Server, *, host_up: bool, alike: bool) -> tuple[Way, ...]:
     """The ways that Nova takes in the server's state; from a host that is up, evacuation comes last."""
     state = server.vm_state
     found = []
-    if host_up and state in _LIVE and not _needs_its_hardware(server):
+    if host_up and alike and state in _LIVE and not _needs_its_hardware(server):
         found.append(Way.LIVE)
     if host_up and state in _COLD:
         found.append(Way.COLD)
@@ -136,7 +149,7 @@ def _needs_its_hardware(server: Server) -> bool:
     return "pci_passthrough:alias" in specs or any(key.startswith("resources:VGPU") for key in specs)
 
 
-def _why_no_way(server: Server, possible: tuple[Way, ...], *, host_up: bool) -> tuple[str, str | None]:
+def _why_no_way(server: Server, possible: tuple[Way, ...], *, host_up: bool, alike: bool) -> Obstacle:
     if not possible:
         return f"it is {server.vm_state}", _WAY_OUT.get(server.vm_state)
     if not host_up:
@@ -144,7 +157,9 @@ def _why_no_way(server: Server, possible: tuple[Way, ...], *, host_up: bool) -> 
     if Way.LIVE in possible:
         return "it runs, and may not be migrated live", "allow_live_migrate: true"
     if Way.COLD in possible:
-        state = "needs devices of its host" if server.vm_state == "active" else f"is {server.vm_state}"
+        state = f"is {server.vm_state}"
+        if server.vm_state == "active":
+            state = "needs devices of its host" if alike else "runs on a CPU that no other host has"
         return f"it {state}, and moving servers by stopping them is not allowed", "allow_off_vm: true"
     out = _WAY_OUT.get(server.vm_state)
     return f"it is {server.vm_state}", " or ".join(filter(None, (out, "allow_evacuate: true")))

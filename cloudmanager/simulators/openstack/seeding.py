@@ -196,7 +196,8 @@ class _Seeding:
             project, user = self._projects[tenant].id, self._users[f"{tenant}-owner"].id
             found[tenant] = []
             for number in range(1, max(1, len(self._nodes) // _NODES_PER_GROUP) + 1):
-                for policy, members in (("affinity", 2), ("anti-affinity", 3)):
+                together = "affinity" if number == 1 else "soft-affinity"  # few bind a host as hard as that
+                for policy, members in ((together, 2), ("anti-affinity", 3)):
                     group = self._cloud.compute.add_group(
                         f"{tenant}-{policy}-{number}", policy, project, user
                     )
