@@ -86,6 +86,7 @@ def serve(racks: int, nodes_per_rack: int, state_dir: Path) -> None:
     from cloudmanager.simulators import datacentre
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it tells of every connection
     directory = _directory(state_dir)
     running = datacentre.serve(
         directory.lab_state, directory.lab_socket, racks=racks, nodes_per_rack=nodes_per_rack

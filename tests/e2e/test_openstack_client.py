@@ -94,7 +94,7 @@ def test_servers_volumes_images_networks(openstack):
     ports = openstack("port", "list", "--server", servers[0]["ID"])
     assert ports[0]["Fixed IP Addresses"][0]["ip_address"] in str(servers[0]["Networks"])
     policies = {row["Policy"] for row in openstack("server", "group", "list", "--all-projects")}
-    assert policies == {"affinity", "anti-affinity"}
+    assert policies == {"affinity", "soft-affinity", "anti-affinity"}
 
 
 def test_a_live_migration_and_back(openstack):

@@ -56,10 +56,14 @@ def test_servers_are_on_the_nodes_that_are_on(centre):
 def test_groups_are_kept(centre):
     tables = centre.cloud.compute.tables
     policies = Counter(group.policy for group in tables.groups.values())
-    assert policies == {"affinity": 4, "anti-affinity": 4}
+    assert policies == {"affinity": 2, "soft-affinity": 2, "anti-affinity": 4}
     for group in tables.groups.values():
         hosts = {tables.servers[key].host for key in group.members}
-        assert len(hosts) == (1 if group.policy == "affinity" else len(group.members) == 3 and 3)
+        assert len(hosts) == (
+            1
+            if group.policy.endswith("affinity") and not group.policy.startswith("anti")
+            else len(group.members) == 3 and 3
+        )
 
 
 def test_servers_have_ports_and_some_have_volumes(centre):
