@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cloudmanager.errors import CloudRefused, CloudUnreachable
 from cloudmanager.flows import cancel
 from cloudmanager.flows.servers.balance import plan_to_balance
 from cloudmanager.flows.servers.repair import plan_to_repair
@@ -402,8 +403,6 @@ async def test_other_clones_are_left_alone(fleet):
 
 
 async def test_a_snapshot_that_a_backend_keeps_does_not_undo_a_clone(fleet, monkeypatch):
-    from cloudmanager.errors import CloudRefused
-
     def refuse(key):
         raise CloudRefused("it has dependent volumes", status=400)
 
@@ -413,6 +412,32 @@ async def test_a_snapshot_that_a_backend_keeps_does_not_undo_a_clone(fleet, monk
     assert flow.status == "SUCCESS", flow.error
     assert len(flow.result["left"]) == 2
     assert "dependent volumes" in flow.message
+
+
+async def test_clones_that_run_are_kept_when_the_cloud_goes_away_before_the_end(fleet, monkeypatch):
+    nova = fleet.nova
+    nova.add_original("s1", "h1")
+    away = []
+
+    async def find_snapshots(marker):
+        if (
+            any(server_id.startswith("server-") for server_id in nova.guests)
+            and fleet.clock.now() < 1_000_330
+        ):
+            away.append(True)
+            raise CloudUnreachable("Cinder does not answer")
+        return await type(nova).find_snapshots(nova, marker)
+
+    monkeypatch.setattr(nova, "find_snapshots", find_snapshots)
+    flow_id = fleet.start_flow("clone-server", "server:s1", server_id="s1", count=1)
+    await fleet.sweep_until_quiet(rounds=500)
+    flow = fleet.flow(flow_id)
+    assert away
+    assert flow.status == "FAILURE"
+    assert "Cinder does not answer" in flow.error
+    assert sorted(made_by(fleet, flow)) == ["vm-s1-clone-1"]
+    assert len(flow.result["clones"]) == 1
+    assert nova.snapshots.things == nova.images.things == {}, "what were means is deleted later"
 
 
 @pytest.mark.parametrize("state", ["error", "shelved_offloaded", "building"])

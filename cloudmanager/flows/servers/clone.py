@@ -239,7 +239,7 @@ async def await_servers(run: Run) -> Outcome:
 
 
 async def delete_means(run: Run) -> Outcome:
-    """Delete snapshots and image, which were only means, one at a time. What a backend keeps is named and left.
+    """Delete snapshots and image, which were only means, one at a time. What a backend keeps is named.
 
     The clones are complete: whatever comes now, they are not taken back.
     """
