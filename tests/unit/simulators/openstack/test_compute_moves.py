@@ -65,6 +65,21 @@ def test_what_hinders_a_live_migration_is_only_in_the_record(lab, hinder, wanted
     assert why in lab.why(server)[0]
 
 
+def test_without_a_wish_a_destination_that_refuses_is_passed_over(lab):
+    server = lab.boot("c1")
+    for host in lab.nova.tables.hosts:
+        lab.nova.faults.add("pre_check", host=host, message="cpu", count=1)
+    migrate(lab, server)
+    lab.clock.advance(5)
+    assert lab.moves(server) == [(LIVE, "error")]
+    assert "No valid host" in lab.why(server)[0]
+    for host in lab.nova.tables.hosts.keys() - {"c3"}:
+        lab.nova.faults.add("pre_check", host=host, message="cpu")
+    migrate(lab, server)
+    lab.clock.advance(5)
+    assert lab.state(server) == ("active", None, "c3")
+
+
 @pytest.mark.parametrize("status", ["failed", "error"])
 def test_a_copy_that_fails_on_its_way(lab, status):
     server = lab.boot("c1")
