@@ -1,0 +1,258 @@
+"""Local search over a placement: greedy shifts and swaps, emptying of places, annealing. Always the same way.
+
+What is done depends on the problem and on counted work alone. The clock can only end it early.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cloudmanager.drs.problem import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloudmanager.drs.placement import Placement
+    from cloudmanager.drs.problem import Floats, Ints
+
+EPSILON = 1e-9
+"""What a step must gain at least, as a share of the first total: less is rounding."""
+
+_CELLS = 1 << 17
+_SWAP_ITEMS = 2000
+_SWAP_PLACES = 64
+_PARTNERS = 16
+_TRIES = 4
+
+
+class Meter:
+    """What a search may still spend: moves weighed, which is the same everywhere, and seconds at most."""
+
+    def __init__(
+        self,
+        evaluations: float = math.inf,
+        seconds: float = math.inf,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._clock = clock or time.monotonic
+        self._until = self._clock() + seconds
+        self._left = evaluations
+        self.evaluations = 0
+        self.out_of_time = False
+
+    def count(self, evaluations: int) -> None:
+        """So many moves have been weighed."""
+        self.evaluations += evaluations
+        self._left -= evaluations
+        self.out_of_time = self.out_of_time or self._clock() >= self._until
+
+    @property
+    def spent(self) -> bool:
+        """Whether the search has to come to its end."""
+        return self._left <= 0 or self.out_of_time
+
+
+class Search:
+    """Makes the total of a placement smaller, with at most `max_moves` items away from their start."""
+
+    def __init__(self, placement: Placement, meter: Meter, max_moves: int | None = None) -> None:
+        self.placement = placement
+        self.meter = meter
+        self._max_moves = math.inf if max_moves is None else max_moves
+        self._away = len(placement.away)
+        self._least = EPSILON * max(abs(placement.total), 1e-6)
+
+    def descend(self) -> None:
+        """Shifts and swaps until none helps."""
+        self._shift()
+        while not self.meter.spent and self._swap():
+            self._shift()
+
+    def empty(self) -> None:
+        """Empty places, those with the fewest items first, where a step of the cost says that this pays."""
+        problem, placement = self.placement.problem, self.placement
+        if Shape.STEP not in problem.shapes:
+            return
+        for place in np.argsort(np.bincount(placement.place, minlength=problem.places), kind="stable"):
+            if self.meter.spent:
+                return
+            self._empty(int(place))
+
+    def anneal(self, steps: int, rng: np.random.Generator) -> None:
+        """A heat bath that gets colder: a random item at a time goes to a place drawn by how good it is."""
+        placement = self.placement
+        items = np.flatnonzero(placement.problem.movable)
+        if not len(items):
+            return
+        best, best_total, total = placement.place.copy(), placement.total, placement.total
+        hot = self._heat(items, rng)
+        for step in range(steps):
+            if self.meter.spent or hot <= 0:
+                break
+            item = int(rng.choice(items))
+            change = self._changes(np.array([item]))[0]
+            warm = hot * 1000.0 ** (-step / steps)
+            change[placement.place[item]] = 0.0
+            drawn = int(np.argmin(change - warm * rng.gumbel(size=len(change))))
+            if drawn == placement.place[item]:
+                continue
+            self._move(item, drawn)
+            total += float(change[drawn])
+            if total < best_total - self._least:
+                best, best_total = placement.place.copy(), total
+        placement.restore(best)
+        self._away = len(placement.away)
+
+    def _heat(self, items: Ints, rng: np.random.Generator) -> float:
+        """What a poor but not absurd move costs."""
+        sample = rng.choice(items, size=min(100, len(items)), replace=False)
+        changes = self._changes(sample)
+        worse = changes[np.isfinite(changes) & (changes > self._least)]
+        return float(np.quantile(worse, 0.02)) if len(worse) else 0.0
+
+    def _changes(self, items: Ints) -> Floats:
+        """As the placement says, without what the budget of moves forbids."""
+        changes = self.placement.changes(items)
+        self.meter.count(changes.size)
+        if self._away >= self._max_moves:
+            changes[self.placement.place[items] == self.placement.problem.start[items]] = np.inf
+        return changes
+
+    def _move(self, item: int, place: int) -> None:
+        placement, start = self.placement, self.placement.problem.start[item]
+        self._away += int(place != start) - int(placement.place[item] != start)
+        placement.move(item, place)
+
+    def _items_at(self, place: int) -> Ints:
+        placement = self.placement
+        return np.flatnonzero((placement.place == place) & placement.problem.movable)
+
+    def _best_shift(self, place: int) -> tuple[float, int, int]:
+        """(change, item, to) of the best move away from a place."""
+        best = (0.0, -1, -1)
+        items = self._items_at(place)
+        few = max(1, _CELLS // self.placement.problem.places)
+        for begin in range(0, len(items), few):
+            part = items[begin : begin + few]
+            changes = self._changes(part)
+            row, to = divmod(int(np.argmin(changes)), changes.shape[1])
+            if changes[row, to] < best[0]:
+                best = (float(changes[row, to]), int(part[row]), to)
+        return best
+
+    def _shift(self) -> None:
+        """The best move first, until none helps. What other places said is believed until its turn comes."""
+        places = self.placement.problem.places
+        seen = [-1] * places
+        moves = 0
+        queue: list[tuple[float, int, int, int]] = []
+
+        def look(place: int) -> None:
+            change, item, to = self._best_shift(place)
+            seen[place] = moves
+            if change < -self._least:
+                heapq.heappush(queue, (change, place, item, to))
+
+        while not self.meter.spent:
+            if not queue:
+                unsure = [place for place in range(places) if seen[place] != moves]
+                for place in unsure:
+                    look(place)
+                if not queue:
+                    return
+            _, place, item, to = heapq.heappop(queue)
+            if seen[place] != moves:
+                look(place)
+                continue
+            self._move(item, to)
+            moves += 1
+            queue = [entry for entry in queue if entry[1] not in (place, to)]
+            heapq.heapify(queue)
+            look(place)
+            look(to)
+
+    def _swap(self) -> bool:
+        """One round of swaps; whether any helped."""
+        helped = False
+        for place in self._costliest():
+            others = self._partners(place)
+            for item in self._items_at(place):
+                if self.meter.spent:
+                    return helped
+                helped |= self._swap_one(int(item), others)
+        return helped
+
+    def _costliest(self) -> Iterator[int]:
+        order = np.argsort(-self.placement.cost, kind="stable")
+        if self.placement.problem.items > _SWAP_ITEMS:
+            order = order[:_SWAP_PLACES]
+        return map(int, order)
+
+    def _partners(self, place: int) -> Ints:
+        """The items to swap with those of a place: all, or in a large problem those of some places."""
+        problem, placement = self.placement.problem, self.placement
+        if problem.items <= _SWAP_ITEMS:
+            return np.flatnonzero(problem.movable)
+        stride = max(1, problem.places // _PARTNERS)
+        partners = (place + 1 + stride * np.arange(_PARTNERS)) % problem.places
+        return np.flatnonzero(np.isin(placement.place, partners) & problem.movable)
+
+    def _swap_one(self, item: int, others: Ints) -> bool:
+        changes = self.placement.swaps(item, others)
+        self.meter.count(changes.size)
+        promising = np.flatnonzero(changes < -self._least)
+        order = promising[np.argsort(changes[promising], kind="stable")]
+        return any(self._try_swap(item, int(others[other])) for other in order[:_TRIES])
+
+    def _try_swap(self, item: int, other: int) -> bool:
+        """Make a swap, and take it back when it is against a rule, gains nothing, or is one move too many."""
+        placement = self.placement
+        here, there = int(placement.place[item]), int(placement.place[other])
+        if self._barred(item, there):
+            return False
+        gain = placement.change(item, there)
+        self._move(item, there)
+        if not self._barred(other, here):
+            gain += placement.change(other, here)
+            self._move(other, here)
+            if gain < -self._least and self._away <= self._max_moves:
+                return True
+            self._move(other, there)
+        self._move(item, here)
+        return False
+
+    def _barred(self, item: int, place: int) -> bool:
+        at = int(self.placement.place[item])
+        bars = (rule.barred(item, at) for rule in self.placement.rules)
+        return any(bar is not None and bool(bar[place]) for bar in bars)
+
+    def _empty(self, place: int) -> None:
+        """Move all items of a place to others that have some already; back again if it does not pay."""
+        placement, problem = self.placement, self.placement.problem
+        items = np.flatnonzero(placement.place == place)
+        if not len(items) or not problem.movable[items].all():
+            return
+        before, total = placement.place.copy(), placement.total
+        for item in items[np.argsort(-self._bulk()[items], kind="stable")]:
+            change = self._changes(np.array([item]))[0]
+            change[np.bincount(placement.place, minlength=problem.places) == 0] = np.inf
+            to = int(np.argmin(change))
+            if not math.isfinite(change[to]):
+                break
+            self._move(int(item), to)
+        if (placement.place == place).any() or placement.total > total - self._least:
+            placement.restore(before)
+            self._away = len(placement.away)
+
+    def _bulk(self) -> Floats:
+        """How much of the scarcest room an item takes, to place the bulky ones first."""
+        problem = self.placement.problem
+        room = problem.limit.sum(axis=1, keepdims=True)
+        shares = np.divide(problem.demand, room, out=np.zeros_like(problem.demand), where=room > 0)
+        bulk: Floats = shares.max(axis=0, initial=0.0)
+        return bulk
