@@ -1,0 +1,97 @@
+"""What is to be done with each host: the gates in order, and whose turn it is. Pure functions."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cloudmanager.tracking.gates import GATES, Answer, Hold, Pass, Refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloudmanager.tracking.snapshot import HostFacts, Snapshot
+
+
+class State(enum.StrEnum):
+    """How a host stands."""
+
+    UP = "up"
+    UNKNOWN = "unknown"
+    COUNTING = "counting"
+    EXPLAINED = "explained"
+    WAITING = "waiting"
+    REFUSED = "refused"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A gate and what it answered."""
+
+    gate: str
+    answer: Answer
+
+    def told(self) -> dict[str, str]:
+        """The same in values that JSON can hold."""
+        outcome = {Pass: "passed", Hold: "waiting", Refuse: "refused"}[type(self.answer)]
+        return {"gate": self.gate, "outcome": outcome, "reason": self.answer.reason}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a host stands and what happens next. `vouched`: it counts as fenced by its storages."""
+
+    host: str
+    state: State
+    passages: tuple[Passage, ...]
+    next: str
+    vouched: bool = False
+    alarm: str | None = None
+    alarm_gate: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """The same in values that JSON can hold."""
+        return {
+            "state": self.state.value,
+            "gates": [passage.told() for passage in self.passages],
+            "next": self.next,
+            "alarm": self.alarm,
+        }
+
+
+def decide(seen: Snapshot) -> Mapping[str, Verdict]:
+    """A verdict on each host. At most `fences_per_cycle` are dead, those that are down longest first."""
+    verdicts = {name: judge(host, seen) for name, host in seen.hosts.items()}
+    dead = [name for name, verdict in verdicts.items() if verdict.state is State.DEAD]
+    dead.sort(key=lambda name: (seen.hosts[name].down_since or 0.0, name))
+    for name in dead[seen.limits.fences_per_cycle :]:
+        verdicts[name] = _after_the_others(verdicts[name], seen.limits.fences_per_cycle)
+    return verdicts
+
+
+def judge(host: HostFacts, seen: Snapshot) -> Verdict:
+    """All gates, also those behind one that is shut; the first that is shut says what happens next."""
+    passages = tuple(Passage(gate.__name__, gate(host, seen)) for gate in GATES)
+    if host.up is not False:
+        state = State.UP if host.up else State.UNKNOWN
+        return Verdict(host.name, state, passages[:1], f"nothing: {passages[0].answer.reason}")
+    shut = next((passage for passage in passages if not isinstance(passage.answer, Pass)), None)
+    if shut is None:
+        vouched = any(isinstance(p.answer, Pass) and p.answer.vouched for p in passages)
+        how = "it counts as fenced by its silence" if vouched else "it is fenced"
+        return Verdict(host.name, State.DEAD, passages, f"{how}, then evacuated", vouched)
+    if isinstance(shut.answer, Hold):
+        state = State.COUNTING if shut is passages[0] else State.WAITING
+        return Verdict(host.name, state, passages, f"looked at again: {shut.answer.reason}")
+    if isinstance(shut.answer, Refuse) and shut.answer.quiet:
+        return Verdict(host.name, State.EXPLAINED, passages, f"nothing: {shut.answer.reason}")
+    reason = shut.answer.reason
+    return Verdict(host.name, State.REFUSED, passages, f"nothing: {reason}", False, reason, shut.gate)
+
+
+def _after_the_others(verdict: Verdict, limit: int) -> Verdict:
+    reason = f"{limit} hosts are fenced in a cycle, and others are down for longer"
+    passage = Passage("its_turn", Hold(reason))
+    return Verdict(verdict.host, State.WAITING, (*verdict.passages, passage), f"looked at again: {reason}")
