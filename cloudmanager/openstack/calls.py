@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from cloudmanager.errors import CloudManagerError, CloudUnreachable, NotFound
 from cloudmanager.openstack.records import Accepted
-from cloudmanager.openstack.refusals import failure, refusal
+from cloudmanager.openstack.refusals import UNAUTHORIZED, failure, refusal
 from cloudmanager.openstack.versions import USUAL, Speech, spoken
 
 if TYPE_CHECKING:
@@ -172,20 +172,26 @@ class Api:
             await self._session.log_in()
             speech = request.speech
             version = await self._version(request.verb, speech) if isinstance(speech, Speech) else speech
-            return await self._session.in_thread(
-                lambda: self._adapter.request(
-                    f"/{request.path}",
-                    request.method,
-                    params=request.query,
-                    json=request.body,
-                    headers=headers,
-                    microversion=version,
-                    raise_exc=False,
-                    log=False,  # bodies hold what users wrote
-                )
-            )
+            response = await self._session.in_thread(lambda: self._send(request, headers, version))
+            if response.status_code == UNAUTHORIZED:
+                # keystoneauth renews a token for one request; others that it was refused to come away with this
+                await self._session.log_in()
+                response = await self._session.in_thread(lambda: self._send(request, headers, version))
         except problems.ClientException as error:
             raise failure(self.title, error) from None
+        return response
+
+    def _send(self, request: _Request, headers: Mapping[str, str], version: str | None) -> Any:
+        return self._adapter.request(
+            f"/{request.path}",
+            request.method,
+            params=request.query,
+            json=request.body,
+            headers=dict(headers),
+            microversion=version,
+            raise_exc=False,
+            log=False,  # bodies hold what users wrote
+        )
 
     async def _version(self, verb: str, speech: Speech) -> str:
         """Asks the service once what it speaks."""

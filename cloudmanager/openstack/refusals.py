@@ -10,7 +10,7 @@ from keystoneauth1 import exceptions as problems
 from cloudmanager.errors import CloudError, CloudManagerError, CloudRefused, CloudUnreachable, NotFound
 
 NOT_FOUND = 404
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
+UNAUTHORIZED, _FORBIDDEN = 401, 403
 _MARKUP = re.compile(r"<[^>]+>")
 _LATER = frozenset({408, 429})
 _BROKEN = 500
@@ -18,7 +18,7 @@ _LONGEST = 500
 """Characters of an answer that go into a message."""
 
 _WAY_OUT = {
-    _UNAUTHORIZED: "the user of [nova] is not let in: check [nova] username and password",
+    UNAUTHORIZED: "the user of [nova] is not let in: check [nova] username and password",
     _FORBIDDEN: "the user of [nova] lacks the role admin: check [nova] username and project_name",
 }
 
@@ -67,4 +67,4 @@ def failure(service: str, error: problems.ClientException) -> CloudError:
         return CloudUnreachable(f"{service}: {error}; check [nova] cafile, certfile and keyfile")
     if isinstance(error, problems.ConnectionError | problems.DiscoveryFailure | problems.InvalidResponse):
         return CloudUnreachable(f"{service}: {error}")
-    return CloudRefused(f"{service}: cannot log in: {error}; check [nova]", status=_UNAUTHORIZED)
+    return CloudRefused(f"{service}: cannot log in: {error}; check [nova]", status=UNAUTHORIZED)

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from cloudmanager.errors import CloudRefused, CloudUnreachable
+from cloudmanager.errors import CloudRefused, CloudUnreachable, NotFound
 from cloudmanager.openstack import calls
 from cloudmanager.simulators.http_faults import HttpFaults
 from cloudmanager.simulators.openstack.nova import versions
@@ -96,6 +96,15 @@ async def test_an_expired_token_is_renewed(simulated, cloud):
     await cloud.services()
     simulated.change(simulated.model.identity.expire_tokens)
     assert await cloud.services()
+
+
+async def test_an_expired_token_is_renewed_for_all_who_are_refused_at_once(simulated, cloud):
+    await cloud.services()
+    for _ in range(5):
+        fail(simulated, "nova", lag=0.1)
+        simulated.change(simulated.model.identity.expire_tokens)
+        told = await asyncio.gather(*(cloud.cold_migrate(NOBODY) for _ in range(8)), return_exceptions=True)
+        assert {type(one) for one in told} == {NotFound}
 
 
 @pytest.mark.parametrize(
