@@ -1,7 +1,8 @@
-"""`cloudmanager inventory`: the whole inventory as a file, and a file as the inventory."""
+"""`cloudmanager inventory`: the whole inventory as a file, a file as the inventory, Nova's hypervisors in it."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from cloudmanager.command_line import Failure, config_options, load
 if TYPE_CHECKING:
     from cloudmanager.config import Config
     from cloudmanager.db import Database
+    from cloudmanager.hypervisors.difference import Snapshot
 
 FORMATS = {".yaml": "yaml", ".yml": "yaml", ".csv": "csv"}
 DIFFERENCES = 1
@@ -24,7 +26,7 @@ _format = click.option(
 
 @click.group()
 def inventory() -> None:
-    """Write the inventory to a file, or bring it to what a file says."""
+    """Write the inventory to a file, or bring it to what a file or Nova says."""
 
 
 @inventory.command("export")
@@ -90,6 +92,48 @@ def import_command(
         click.echo(line)
     if dry_run and outcome:
         context.exit(DIFFERENCES)
+
+
+@inventory.command("sync")
+@click.option(
+    "--dry-run", is_flag=True, help="Change nothing; show what would change and exit with 1 if anything."
+)
+@config_options
+@click.pass_context
+def sync_command(
+    context: click.Context, /, *, dry_run: bool, config_file: Path | None, state_dir: Path
+) -> None:
+    """Bring the hypervisors that Nova knows into the inventory. Nothing is deleted.
+
+    Exit codes: 0 done; 1 with --dry-run: there are differences; 2 Nova did not answer, nothing was changed.
+    """
+    from cloudmanager.hypervisors import sync
+    from cloudmanager.hypervisors.difference import Kind
+
+    config = load(config_file, state_dir)
+    database = _database(config)
+    snapshot = asyncio.run(_hypervisors(config))
+    found = (
+        sync.difference(database, snapshot) if dry_run else sync.bring_in_line(database, snapshot).difference
+    )
+    for change in found.changes if dry_run else ():
+        click.echo(f"  {change.line}")
+    click.echo("hypervisors: " + ", ".join(f"{found.count(kind)} {kind}" for kind in Kind))
+    for each in found.unclear:
+        click.echo(f"cloudmanager: {each.message}", err=True)
+    if dry_run and found.changes:
+        context.exit(DIFFERENCES)
+
+
+async def _hypervisors(config: Config) -> Snapshot:
+    from cloudmanager.hypervisors.sync import look
+    from cloudmanager.openstack.cloud import cloud_for
+
+    cloud = cloud_for(config)
+    try:
+        return await look(cloud)
+    finally:
+        await cloud.close()
 
 
 def _form(file: Path, form: str | None) -> str:

@@ -10,11 +10,13 @@ from flask_smorest import Blueprint
 from sqlalchemy import Text, cast, select
 
 from cloudmanager.api import filters
+from cloudmanager.api.hypervisor_records import OS_HYPERVISOR, WithRecords
 from cloudmanager.api.node_schemas import NodeBody, NodeShape
 from cloudmanager.api.node_values import prepare
 from cloudmanager.api.query import Options, flag
 from cloudmanager.api.reading import Nested, Source
 from cloudmanager.api.resource import Resource
+from cloudmanager.api.services import services
 from cloudmanager.errors import Busy
 from cloudmanager.models import (
     AvailabilityStorage,
@@ -205,7 +207,7 @@ OPTIONS = Options(
     }
 )
 OBSERVED = ("power_state", "power_state_checked_at", "cpu_allocation_ratio", "ram_allocation_ratio", "nas")
-_SHOWN_BY = {"with_os_object": "os_hypervisor", "with_hwinfo": "hwinfo"}
+_SHOWN_BY = {"with_os_object": OS_HYPERVISOR, "with_hwinfo": "hwinfo"}
 
 
 def view(options: Mapping[str, bool]) -> Source:
@@ -220,7 +222,12 @@ def view(options: Mapping[str, bool]) -> Source:
         is_hypervisor = node_class is not None and node_class["name"] == HYPERVISOR
         return shown | dict.fromkeys(names) if is_hypervisor else shown
 
-    return replace(SOURCE, present=present_more)
+    if not options["with_os_object"]:
+        return replace(SOURCE, present=present_more)
+    cloud = services().cloud
+    return WithRecords(
+        statement=SELECT_NODES, key=Node.id, present=present_more, nested=SOURCE.nested, cloud=cloud
+    )
 
 
 def detail(shown: dict[str, Any]) -> dict[str, Any]:
@@ -284,4 +291,5 @@ nodes = Resource(
     view=view,
     detail=detail,
     observed=frozenset({*OBSERVED, *_SHOWN_BY.values()}),
+    read_errors=(502, 504),
 ).register()

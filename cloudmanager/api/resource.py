@@ -65,6 +65,7 @@ class Resource:
 
     `options` of lists and single objects choose the `view`, the source that shows them. `detail` adds what
     only a single object shows. `observed` are fields that nobody writes: `If-Match` does not look at them.
+    `read_errors` are statuses that a list or a single object answers besides the usual ones.
     """
 
     blueprint: Blueprint
@@ -84,6 +85,7 @@ class Resource:
     view: Callable[[Mapping[str, Any]], Source] | None = None
     detail: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     observed: frozenset[str] = frozenset()
+    read_errors: tuple[int, ...] = ()
     countable: bool = True
     read_role: Role = Role.READER
     write_role: Role = Role.ADMIN
@@ -181,7 +183,7 @@ class Resource:
         query = ListQuery(self.fields, options=self.options)
         answers = {200: Answer(listed(self.shape, self.plural), headers=("Link",))}
 
-        @self._operation("GET", self.path, "list", query=query, answers=answers)
+        @self._operation("GET", self.path, "list", query=query, answers=answers, errors=self.read_errors)
         def list_objects(query: Window, **variables: int) -> Response:
             return list_answer(self._source(query), self._window(query, variables), self.plural)
 
@@ -196,7 +198,12 @@ class Resource:
 
     def _serve_get(self) -> None:
         answers = {200: wrapped(self.shape, self.noun), 304: etags.NOT_MODIFIED}
-        declared = {"query": self.options, "answers": answers, "conditional": True}
+        declared = {
+            "query": self.options,
+            "answers": answers,
+            "errors": self.read_errors,
+            "conditional": True,
+        }
 
         @self._operation("GET", self.item_path, "get", **declared)
         def get_object(query: Mapping[str, Any] | None = None, **variables: int) -> Response:

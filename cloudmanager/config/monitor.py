@@ -12,4 +12,10 @@ OPTIONS = [
     cfg.IntOpt("misses", default=3, min=1, help="Looks without an answer after which a state is unknown."),
     cfg.IntOpt("at_once", default=1000, min=1, help="Devices that are asked at the same time."),
     cfg.FloatOpt("refresh_interval", default=5.0, min=0.5, help="Seconds between readings of the inventory."),
+    cfg.FloatOpt(
+        "sync_interval",
+        default=300.0,
+        min=0.0,
+        help="Seconds between comparisons of the inventory with Nova's hypervisors; 0 is never.",
+    ),
 ]

@@ -15,9 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from cloudmanager.db import Database
 from cloudmanager.drivers import driver_for
+from cloudmanager.errors import Misconfigured
 from cloudmanager.monitor import roll
+from cloudmanager.monitor.inventory_sync import InventorySync
 from cloudmanager.monitor.keeper import Keeper
 from cloudmanager.monitor.poller import Look, Pace, Poller
+from cloudmanager.openstack.cloud import Cloud
 from cloudmanager.power import settings_for
 from cloudmanager.vault import Vault
 
@@ -55,10 +58,9 @@ class _Monitor:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        work = [
-            asyncio.create_task(each)
-            for each in (self._refresh(poller), poller.run(), self._write(), stopped.wait())
-        ]
+        cloud, sync = self._sync()
+        always = (self._refresh(poller), poller.run(), self._write(), stopped.wait())
+        work = [asyncio.create_task(each) for each in (*always, *([sync.run()] if sync else []))]
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -68,8 +70,26 @@ class _Monitor:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
             await poller.close()
+            if cloud:
+                await cloud.close()
+            if sync:
+                await asyncio.to_thread(sync.let_go)
             await asyncio.to_thread(roll.check_out, self._database, self._name)
             self._database.close()
+
+    def _sync(self) -> tuple[Cloud | None, InventorySync | None]:
+        """The cloud and what brings its hypervisors into the inventory, if wished and if there is one."""
+        every = self._options.sync_interval
+        try:
+            cloud = Cloud.from_config(self._config) if every else None
+        except Misconfigured as error:  # which is no reason not to watch the power
+            log.warning("inventory sync is off", why=error.message)
+            return None, None
+        if cloud is None:
+            why = "[nova] names no cloud" if every else "[monitor] sync_interval is 0"
+            log.debug("inventory sync is off", why=why)
+            return None, None
+        return cloud, InventorySync(self._database, cloud, self._name, every)
 
     async def _refresh(self, poller: Poller) -> None:
         """Follow what falls to us of what is there now."""

@@ -43,9 +43,7 @@ class Hosts(Part):
         return await self._shared.ask("hypervisors", self._hypervisors, max_age)
 
     async def _hypervisors(self) -> tuple[Hypervisor, ...]:
-        path, key = "os-hypervisors/detail", "hypervisors"
-        found = await self._nova.pages("hypervisors", path, key, {}, speech=HYPERVISORS)
-        return tuple(hypervisor_from(body) for body in found)
+        return tuple(hypervisor_from(body) for body in await self._in_detail("hypervisors"))
 
     async def hypervisor_record(self, hypervisor_id: str) -> Mapping[str, Any]:
         """A compute node in Nova's own words, with cpu_info."""
@@ -53,6 +51,13 @@ class Hosts(Part):
         answer = await self._nova.get("hypervisor_record", path, speech=HYPERVISORS)
         record: Mapping[str, Any] = answer.part("hypervisor")
         return record
+
+    async def hypervisor_records(self) -> Mapping[str, Mapping[str, Any]]:
+        """{id: the same}, of all compute nodes."""
+        return {str(body["id"]): body for body in await self._in_detail("hypervisor_records")}
+
+    async def _in_detail(self, verb: str) -> list[Any]:
+        return await self._nova.pages(verb, "os-hypervisors/detail", "hypervisors", {}, speech=HYPERVISORS)
 
     async def aggregates(self) -> Sequence[Aggregate]:
         """All aggregates."""

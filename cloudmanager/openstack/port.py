@@ -53,6 +53,9 @@ class CloudPort(Protocol):
     async def hypervisor_record(self, hypervisor_id: str) -> Mapping[str, Any]:
         """A compute node in Nova's own words, with cpu_info."""
 
+    async def hypervisor_records(self) -> Mapping[str, Mapping[str, Any]]:
+        """{id: the same}, of all compute nodes."""
+
     async def aggregates(self) -> Sequence[Aggregate]:
         """All aggregates."""
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from cloudmanager.errors import CloudUnreachable
+
 PATHS = ("/v1/nodes/", "/v1/nodes/1")
 
 
@@ -58,3 +60,57 @@ def test_a_page_leads_to_a_page_that_shows_the_same(hypervisor):
 def test_only_a_single_node_tells_its_storage_sessions(hypervisor):
     assert hypervisor.get("/v1/nodes/1")["node"]["nas"] is None
     assert "nas" not in shown(hypervisor, "/v1/nodes/")
+
+
+# Nova's record
+
+
+@pytest.fixture
+def known_to_nova(api, nova):
+    """Two hypervisors that Nova knows, one it does not, one that never had an id, and a storage host."""
+    for name, hypervisor_id in (
+        ("r1n01", "hv-r1n01"),
+        ("r1n02", "hv-r1n02"),
+        ("gone", "hv-9"),
+        ("new", None),
+    ):
+        api.node(name=name, hypervisor_id=hypervisor_id)
+    api.node(name="storage", node_class_id=2, hypervisor_id="hv-r1n03")
+    return api
+
+
+def names(nodes):
+    return [node["os_hypervisor"] and node["os_hypervisor"]["hypervisor_hostname"] for node in nodes]
+
+
+def test_the_record_of_nova(known_to_nova, nova):
+    nodes = known_to_nova.get("/v1/nodes/?with_os_object=true&sort=id")["nodes"]
+    assert names(nodes[:4]) == ["r1n01", "r1n02", None, None]
+    assert "cpu_info" in nodes[0]["os_hypervisor"]
+    assert "os_hypervisor" not in nodes[4]
+    for node in nodes[:4]:
+        single = known_to_nova.get(f"/v1/nodes/{node['id']}?with_os_object=true")["node"]
+        assert single["os_hypervisor"] == node["os_hypervisor"]
+
+
+def test_a_list_asks_nova_once_and_a_node_asks_for_itself(known_to_nova, nova):
+    before = nova.line.calls
+    known_to_nova.get("/v1/nodes/?with_os_object=true")
+    known_to_nova.get("/v1/nodes/?with_os_object=true&limit=2")
+    known_to_nova.get("/v1/nodes/1?with_os_object=true")
+    assert nova.line.calls - before == 3
+    known_to_nova.get("/v1/nodes/4?with_os_object=true")
+    known_to_nova.get("/v1/nodes/5?with_os_object=true")
+    known_to_nova.get("/v1/nodes/?with_hwinfo=true")
+    assert nova.line.calls - before == 3
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_silent_nova_is_not_an_answer(known_to_nova, nova, monkeypatch, path):
+    async def silent(*_):
+        raise CloudUnreachable("Nova does not answer")
+
+    for verb in ("hypervisor_record", "hypervisor_records"):
+        monkeypatch.setattr(nova, verb, silent)
+    known_to_nova.get(f"{path}?with_os_object=true", 504)
+    known_to_nova.get(path)

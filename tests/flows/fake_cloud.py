@@ -14,6 +14,7 @@ from cloudmanager.errors import CloudRefused, CloudUnreachable, NotFound
 from cloudmanager.openstack.records import (
     FAILED,
     Accepted,
+    AllocationRatios,
     CpuModel,
     Flavor,
     Hypervisor,
@@ -25,6 +26,7 @@ from cloudmanager.openstack.records import (
 
 from .fake_copies import Copies
 
+NO_RATIOS = AllocationRatios(cpu=None, ram=None)
 DOWN_AFTER = 12.0
 """Seconds without a report after which a nova-compute counts as down."""
 
@@ -70,6 +72,8 @@ class FakeCloud(Copies):
         self.guests: dict[str, Guest] = {}
         self.records: dict[int, Migration] = {}
         self.groups = []
+        self.ratios = {}
+        self.closed = 0
         self.host_aggregates = []
         self.live_takes, self.cold_takes, self.evacuation_takes = 4.0, 6.0, 3.0
         self.split_brains: list[str] = []
@@ -77,6 +81,9 @@ class FakeCloud(Copies):
         self.cure_takes = 2.0
         self._ids = itertools.count(1)
         self._prepare_copies()
+
+    async def close(self):
+        self.closed += 1
 
     # --- building -------------------------------------------------------------------------------------------
 
@@ -106,6 +113,24 @@ class FakeCloud(Copies):
 
     async def hypervisors(self, *, max_age=0.0):
         return self._call("hypervisors", lambda: [self._hypervisor(name) for name in self.hosts])
+
+    async def hypervisor_record(self, hypervisor_id):
+        def found():
+            if hypervisor_id not in (records := self._records()):
+                raise NotFound(f"Nova: there is no hypervisor {hypervisor_id}")
+            return records[hypervisor_id]
+
+        return self._call(f"record {hypervisor_id}", found)
+
+    async def hypervisor_records(self):
+        return self._call("records", self._records)
+
+    async def allocation_ratios(self, hypervisor_id):
+        return self._call(f"ratios {hypervisor_id}", lambda: self.ratios.get(hypervisor_id, NO_RATIOS))
+
+    def _records(self):
+        found = map(self._hypervisor, self.hosts)
+        return {one.id: {"id": one.id, "hypervisor_hostname": one.name, "cpu_info": {}} for one in found}
 
     async def aggregates(self):
         return self._call("aggregates", lambda: list(self.host_aggregates))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from cloudmanager.cli import main
 from cloudmanager.state_dir import StateDirectory
+from tests.flows.fake_cloud import FakeCloud
+from tests.flows.world import Line, Machine
 
 
 @pytest.fixture
@@ -84,3 +88,27 @@ def test_nodes_without_a_name_are_told(run, here, tmp_path):
     with database.transaction() as session:
         session.execute(insert(Node), [{"title": "x"}])
     assert "left out 1 nodes that have no name" in run("export", tmp_path / "x.csv", *here).stderr
+
+
+def test_sync_needs_a_cloud(run, here):
+    assert "[nova] auth_url" in run("sync", *here, code=2).stderr
+
+
+def test_sync(run, here, monkeypatch):
+    clock = SimpleNamespace(now=lambda: 0.0)
+    cloud = FakeCloud(Line(), clock)
+    for name in ("r1n01", "r1n02"):
+        cloud.add_host(name, Machine(clock, on=True))
+    monkeypatch.setattr("cloudmanager.openstack.cloud.cloud_for", lambda _: cloud)
+    assert run("sync", "--dry-run", *here, code=1).stdout.splitlines() == [
+        "  + r1n01",
+        "  + r1n02",
+        "hypervisors: 2 created, 0 updated, 0 vanished",
+    ]
+    assert run("sync", *here).stdout == "hypervisors: 2 created, 0 updated, 0 vanished\n"
+    assert run("sync", "--dry-run", *here).stdout == "hypervisors: 0 created, 0 updated, 0 vanished\n"
+    cloud.hosts.clear()
+    result = run("sync", *here)
+    assert result.stdout == "hypervisors: 0 created, 0 updated, 0 vanished\n"
+    assert "none of the 2" in result.stderr
+    assert cloud.closed == 4

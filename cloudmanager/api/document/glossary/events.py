@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 EVENT: Words = {
     "id": ("Number of the event.", 1),
     "time": ("When it was noticed.", "2024-03-05T11:02:17"),
-    "kind": ("What happened: `power.drift`, `device.silent` or `device.back`.", "power.drift"),
+    "kind": (
+        (
+            "What happened: `power.drift`, `device.silent`, `device.back`; `hypervisor.` and `found`, "
+            "`vanished`, `returned` or `unclear`."
+        ),
+        "power.drift",
+    ),
     "subject": ("What it is about.", "node:7"),
     "message": ("The same for people.", "bmc-r1n07, port 1: on became off"),
 }

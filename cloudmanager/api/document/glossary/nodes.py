@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmanager.api.document.glossary.inventory import CREATED
+from cloudmanager.api.document.glossary.tasks import DRY_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,5 +99,16 @@ SCHEMAS: Mapping[str, Words] = {
     "NodeOfControl": {**NODE, "cloud_managers": "`node_controls` once more, under their older name."},
     "TypeReference": {"id": ("Number of the type.", 2), "name": ("Name of the type.", "kvm")},
     "Reserve": {"is_reserved": ("true puts the node into reserve, false takes it out.", True)},
+    "SyncInventory": {"dry_run": DRY_RUN},
+    "SyncShape": {
+        "created": ("How many nodes were created.", 1),
+        "updated": ("How many nodes got other values; those that returned too.", 1),
+        "vanished": ("How many nodes became inactive, because Nova no longer has their hypervisor.", 0),
+        "changes": (
+            "Each of them in a line.",
+            ["+ r4n08.example.net", "~ r4n07.example.net: cpu_allocation_ratio 16.0 -> 4.0"],
+        ),
+        "unclear": ("What was left alone because people have to decide, and why.", []),
+    },
     "AssignImage": {"image_id": ("Number of the PXE image that the node is to boot.", 1)},
 }
