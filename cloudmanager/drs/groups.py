@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from cloudmanager.drs.problem import Bools, Floats, Ints
 
@@ -44,6 +44,10 @@ class Groups:
         for group in self.of.get(item, ()):
             self.count[group, old] -= 1
             self.count[group, new] += 1
+
+    def tied(self, item: int) -> Collection[int]:
+        """Its groups: where a copy of one of them may be depends on where the others are."""
+        return self.of.get(item, ())
 
     def penalty(self) -> float:
         """Nothing, unless a kind of group says so."""
@@ -104,6 +108,11 @@ class Priced(Groups):
             change[at] = 0.0
             total = change if total is None else total + change
         return total
+
+    def tied(self, item: int) -> Collection[int]:
+        """Nothing: a wish does not hold up a move."""
+        del item
+        return ()
 
     def penalty(self) -> float:
         """Over all pairs at one place; less what the best would be is no matter."""

@@ -1,4 +1,4 @@
-"""What servers and hosts are taken to use, when some of it is not measured: always said, never read as zero."""
+"""What servers and hosts use; what is not measured is said, and never read as zero."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Load:
-    """Of one resource: use by each server and by each host besides its servers, and what the host has for it.
+    """Of one resource: use by each server and by each host besides its servers, and what the host has of it.
 
-    `measured` tells whether that is measured load or what flavors reserve. `guessed` are the indices of servers
-    whose use is an estimate: they do not move for the sake of it.
+    `measured` tells whether that is measured load or what flavors reserve. `guessed` are the indices of
+    servers whose use is an estimate: they do not move for the sake of it.
     """
 
     resource: Resource
@@ -77,7 +77,7 @@ def _measured(snapshot: Snapshot, resource: Resource, notes: list[str]) -> Load 
         notes.append(
             f"the {resource} load of {len(guessed)} servers is not known: estimated, they do not move"
         )
-    room = np.array([host.capacity.get(resource, 0.0) for host in hosts])
+    room = np.array([host.capacity.get(resource, 0.0) for host in hosts], dtype=np.float64)
     return Load(resource, True, use, _rest(snapshot, resource, use), room, frozenset(guessed))
 
 
@@ -99,7 +99,7 @@ def _rest(snapshot: Snapshot, resource: Resource, use: Floats) -> Floats:
         max(0.0, host.load[resource] - total) if resource in host.load else 0.0
         for host, total in zip(snapshot.hosts, sums, strict=True)
     ]
-    return np.array(rest)
+    return np.array(rest, dtype=np.float64)
 
 
 def _reserved(snapshot: Snapshot, resource: Resource) -> Load | None:
@@ -111,5 +111,6 @@ def _reserved(snapshot: Snapshot, resource: Resource) -> Load | None:
         have is None for have, host in zip(room, snapshot.hosts, strict=True) if host.state is HostState.UP
     ):
         return None
-    use = np.array([server.demand.get(resource, 0.0) for server in snapshot.servers])
-    return Load(resource, False, use, np.zeros(len(room)), np.array([have or 0.0 for have in room]))
+    use = np.array([server.demand.get(resource, 0.0) for server in snapshot.servers], dtype=np.float64)
+    have = np.array([amount or 0.0 for amount in room], dtype=np.float64)
+    return Load(resource, False, use, np.zeros(len(room)), have)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,12 +31,16 @@ Row = tuple["Floats", "Floats", "Floats"]
 
 @dataclass(frozen=True)
 class Model:
-    """The problem; why servers are fixed, by id; what is said about the data; the loads it was made of."""
+    """The problem; why servers are fixed, by id; what is said about the data; the loads it was made of.
+
+    `overloaded` tells whether some host is above the high mark.
+    """
 
     problem: Problem
     fixed: dict[str, str]
     notes: tuple[str, ...]
     loads: tuple[Load, ...]
+    overloaded: bool
 
 
 def model(snapshot: Snapshot, options: Options) -> Model:
@@ -45,8 +49,11 @@ def model(snapshot: Snapshot, options: Options) -> Model:
     shown = tuple(load for load in found.known if options.weights.get(load.resource, 0.0) > 0)
     start = np.array([snapshot.host_index[server.host] for server in snapshot.servers], dtype=np.intp)
     fixed = _fixed(snapshot, options, shown)
+    over = _overloaded(snapshot, options, shown, start)
     if options.mode is Mode.RELIEVE:
-        _fix_where_no_need(snapshot, options, shown, start, fixed)
+        for server, host in zip(snapshot.servers, start, strict=True):
+            if not over[host]:
+                fixed.setdefault(server.id, "its host is not overloaded")
     kind, open_to = _kinds(snapshot)
     demand, limit = _amounts(snapshot, options, shown)
     terms = _terms(snapshot, options, shown, (demand, limit))
@@ -67,7 +74,7 @@ def model(snapshot: Snapshot, options: Options) -> Model:
         price=np.array([price(server, options) for server in snapshot.servers]),
         rules=_rules(snapshot, options, start),
     )
-    return Model(problem, fixed, tuple(found.notes), shown)
+    return Model(problem, fixed, tuple(found.notes), shown, bool(over.any()))
 
 
 def price(server: Server, options: Options) -> float:
@@ -106,39 +113,30 @@ def _fixed(snapshot: Snapshot, options: Options, shown: Sequence[Load]) -> dict[
 
 def _why_fixed(snapshot: Snapshot, server: Server, options: Options) -> str | None:
     host = snapshot.hosts[snapshot.host_index[server.host]]
-    if server.pinned:
-        return "it is pinned to its host"
-    if server.locked:
-        return "it is locked"
-    if server.excluded:
-        return "it is excluded from balancing"
-    if server.busy:
-        return f"it is busy: {server.busy}"
-    if host.state is not HostState.UP:
-        return f"its host is {host.state}"
-    if server.moved_at is not None and snapshot.taken_at - server.moved_at < options.hold_seconds:
-        ago = snapshot.taken_at - server.moved_at
-        return f"it was moved {ago:.0f} s ago and is left alone for {options.hold_seconds:.0f} s"
-    return None
+    ago = math.inf if server.moved_at is None else snapshot.taken_at - server.moved_at
+    reasons = (
+        (server.pinned, "it is pinned to its host"),
+        (server.locked, "it is locked"),
+        (server.excluded, "it is excluded from balancing"),
+        (server.busy, f"it is busy: {server.busy}"),
+        (host.state is not HostState.UP, f"its host is {host.state}"),
+        (
+            ago < options.hold_seconds,
+            f"it was moved {ago:.0f} s ago and is left alone for {options.hold_seconds:.0f} s",
+        ),
+    )
+    return next((reason for holds, reason in reasons if holds), None)
 
 
-def overloaded(snapshot: Snapshot, options: Options, shown: Sequence[Load], start: Ints) -> Bools:
+def _overloaded(snapshot: Snapshot, options: Options, shown: Sequence[Load], start: Ints) -> Bools:
     """Which hosts are above the high mark in some resource."""
     over = np.zeros(len(snapshot.hosts), dtype=bool)
     up = np.array([host.state is HostState.UP for host in snapshot.hosts], dtype=bool)
     for load in shown:
         used = load.rest + np.bincount(start, load.use, len(over))
         over |= used > options.high * load.room
-    return over & up
-
-
-def _fix_where_no_need(
-    snapshot: Snapshot, options: Options, shown: Sequence[Load], start: Ints, fixed: dict[str, str]
-) -> None:
-    over = overloaded(snapshot, options, shown, start)
-    for server, host in zip(snapshot.servers, start, strict=True):
-        if not over[host]:
-            fixed.setdefault(server.id, "its host is not overloaded")
+    over &= up
+    return over
 
 
 def _kinds(snapshot: Snapshot) -> tuple[Ints, Bools]:
@@ -161,10 +159,12 @@ def _amounts(snapshot: Snapshot, options: Options, shown: Sequence[Load]) -> tup
     demand, limit = [], []
     for resource in Resource:
         rooms = [host.room(resource) for host in snapshot.hosts]
-        amounts = np.array([server.demand.get(resource, 0.0) for server in snapshot.servers])
+        amounts = np.array(
+            [server.demand.get(resource, 0.0) for server in snapshot.servers], dtype=np.float64
+        )
         if amounts.any() and any(room is not None for room in rooms):
             demand.append(amounts)
-            limit.append(np.array([room or 0.0 for room in rooms]))
+            limit.append(np.array([room or 0.0 for room in rooms], dtype=np.float64))
     for load in shown:
         if load.measured:
             demand.append(load.use)
@@ -191,8 +191,7 @@ def _terms(
     if options.mode is Mode.CONSOLIDATE:
         ones = np.ones(len(snapshot.servers))
         terms.append((Shape.STEP, (ones, np.zeros(len(up)), options.host_price * up)))
-    terms.sort(key=lambda term: term[0])
-    return [term for _, group in groupby(terms, key=lambda term: term[0]) for term in group]
+    return sorted(terms, key=lambda term: term[0])
 
 
 def mean_utilisation(load: Load, up: Floats) -> float:
@@ -202,7 +201,7 @@ def mean_utilisation(load: Load, up: Floats) -> float:
 
 
 def _per_square(room: Floats, up: Floats) -> Floats:
-    """By what the square of an amount is multiplied: 1/room² for utilisation, times the host's share of the room.
+    """What makes squares of amounts comparable: 1/room² for utilisation, times the host's share of the room.
 
     With that share the sum is least when all hosts are at the mean, be they large or small.
     """

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -50,6 +50,9 @@ class Rule(Protocol):
 
     def move(self, item: int, old: int, new: int) -> None:
         """The item has moved."""
+
+    def tied(self, item: int) -> Collection[int]:
+        """Numbers of what it shares with items that must not move at the same time."""
 
     def penalty(self) -> float:
         """What the present places cost."""
