@@ -21,14 +21,14 @@ class Heartbeat:
     """A file as it was read. All times are seconds since the epoch.
 
     `written_at` is by the clock of the node, `changed_at` by that of the file system, `read_at` by ours.
+    `running` None: the node could not tell which servers run.
     """
 
     written_at: float
     changed_at: float
     read_at: float
     boot_id: str
-    running: frozenset[str]
-    known: int
+    running: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,12 @@ class Evidence:
     written_at: float | None = None
     age: float | None = None
     boot_id: str | None = None
-    running: frozenset[str] = frozenset()
+    running: frozenset[str] | None = None
 
     def told(self) -> dict[str, Any]:
         """The same in values that JSON can hold."""
-        return {**asdict(self), "sign": self.sign.value, "running": sorted(self.running)}
+        running = None if self.running is None else sorted(self.running)
+        return {**asdict(self), "sign": self.sign.value, "running": running}
 
 
 def unreadable(storage_id: int, storage: str, why: str) -> Evidence:

@@ -183,12 +183,12 @@ def _weighed(host: HostFacts, seen: Snapshot) -> Answer:
 
 def _alive(host: HostFacts, seen: Snapshot) -> Answer:
     fresh = [evidence for evidence in host.storages if evidence.sign is Sign.FRESH]
-    running = frozenset[str]().union(*(evidence.running for evidence in fresh))
+    running = frozenset[str]().union(*(evidence.running or () for evidence in fresh))
     names = ", ".join(evidence.storage for evidence in fresh)
     if host.power is Power.OFF:
         return Refuse(f"its power device says off, but it writes to storage {names}: one of them lies")
-    if host.expected is None:
-        return Refuse(f"it writes to storage {names}, and what should run there is not known")
+    if host.expected is None or all(evidence.running is None for evidence in fresh):
+        return Refuse(f"it writes to storage {names}, and which servers run there is not known")
     found = len(running & host.expected)
     if found * 100 >= seen.limits.instance_rate * len(host.expected):
         return Refuse(

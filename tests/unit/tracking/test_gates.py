@@ -132,6 +132,7 @@ def test_a_storage_on_which_all_are_silent_has_failed_itself():
         ([evidence(Sign.FRESH, running="a")], {}, {"instance_rate": 50}, State.REFUSED),
         ([evidence(Sign.FRESH)], {"expected": frozenset()}, {}, State.REFUSED),
         ([evidence(Sign.FRESH)], {"expected": None}, {}, State.REFUSED),
+        ([replace(evidence(Sign.FRESH), running=None)], {}, {}, State.REFUSED),
         ([evidence(Sign.FRESH)], {"power": Power.OFF}, {}, State.REFUSED),
         ([evidence(Sign.DOUBTFUL)], {}, {}, State.REFUSED),
         ([evidence(Sign.STALE), evidence(Sign.FRESH, running="ab", storage_id=2)], {}, {}, State.REFUSED),
