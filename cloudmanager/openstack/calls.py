@@ -174,7 +174,7 @@ class Api:
             version = await self._version(request.verb, speech) if isinstance(speech, Speech) else speech
             response = await self._session.in_thread(lambda: self._send(request, headers, version))
             if response.status_code == UNAUTHORIZED:
-                # keystoneauth renews a token for one request; others that it was refused to come away with this
+                # keystoneauth renews a token for one request; others that used it come away with this
                 await self._session.log_in()
                 response = await self._session.in_thread(lambda: self._send(request, headers, version))
         except problems.ClientException as error:

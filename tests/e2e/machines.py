@@ -68,7 +68,7 @@ class Site:
             self.start(f"worker{number}", "worker", "--name", f"w{number}")
             self.start(f"scheduler{number}", "scheduler")
             self.start(f"monitor{number}", "monitor")
-        client = Client(f"http://127.0.0.1:{self.port}", token)
+        client = Client(f"http://127.0.0.1:{self.port}", token, self.logs)
         wait_until(lambda: ready(client), within=40, why=self.logs)
         return client
 
@@ -106,7 +106,8 @@ class Site:
 class Client:
     """Calls with the admin token, in the form that `bench.power.register` takes."""
 
-    def __init__(self, url, token):
+    def __init__(self, url, token, log_end):
+        self.log_end = log_end
         self._http = httpx.Client(base_url=url, headers={"X-Auth-Token": token}, timeout=60)
 
     def get(self, path):

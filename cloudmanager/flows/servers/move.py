@@ -24,6 +24,9 @@ QUEUE = "hosts"
 _PROMPTLY = 10.0
 """Seconds within which Nova must show a trace of what it accepted."""
 
+_WAITING = frozenset({"accepted", "queued"})
+"""States of a migration that nobody works on."""
+
 _OURS = frozenset({MigrationType.LIVE, MigrationType.COLD, MigrationType.EVACUATION})
 _ASKED_FOR = {Way.LIVE: "live migration", Way.COLD: "cold migration", Way.EVACUATE: "evacuation"}
 
@@ -221,16 +224,26 @@ async def _confirm(run: Run, server: Server) -> Outcome:
 
 async def _while_it_runs(run: Run, migration: Migration) -> Outcome:
     hosts = run.ports.config.hosts
-    started = run.memo.setdefault("asked_at", run.now())
+    run.memo.setdefault("asked_at", run.now())
     live = migration.type == MigrationType.LIVE
     limit = run.params.get("timeout") or (hosts.live_migration_timeout if live else hosts.migration_timeout)
-    took = run.now() - started
+    took = _runs_for(run, migration)
     where = f" to {migration.destination}" if migration.destination else ""
     if took <= limit:
         return Wait(hosts.poll_interval, f"{migration.type} {migration.status}{where}")
     if not live:
         return Fail(f"{migration.type}{where} is still {migration.status} after {took:.0f} s")
     return await _does_not_converge(run, migration, took)
+
+
+def _runs_for(run: Run, migration: Migration) -> float:
+    """Seconds since it was first seen to do more than wait for its turn: a host copies few at a time."""
+    if migration.status in _WAITING:
+        return 0.0
+    if run.memo.get("runs", {}).get("id") != migration.id:
+        run.memo["runs"] = {"id": migration.id, "since": run.now()}
+    since: float = run.memo["runs"]["since"]
+    return run.now() - since
 
 
 async def _does_not_converge(run: Run, migration: Migration, took: float) -> Outcome:

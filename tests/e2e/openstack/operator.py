@@ -17,7 +17,7 @@ class Operator:
         self.product = product
 
     def register(self, name, address, port, login, password):
-        """A node with its BMC."""
+        """A node with its BMC. The node is there already if the product has found the host in Nova."""
         control = self._made(
             "/v1/power-controls/",
             "power_control",
@@ -28,7 +28,8 @@ class Operator:
             login=login,
             password=password,
         )
-        node = self._made("/v1/nodes/", "node", name=name)
+        assert self.product.post("/v1/nodes/", {"node": {"name": name}}).status_code in (201, 409)
+        node = self.node(name)
         assignment = {"power_control_id": control["id"], "power_control_port": "1"}
         answer = self.product.post(f"/v1/nodes/{node['id']}/power-controls/", assignment)
         assert answer.status_code < 300, answer.text

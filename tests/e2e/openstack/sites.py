@@ -50,6 +50,7 @@ class Bmcs:
             self._world.add_device(name, "bmc", accounts={2: Account(LOGIN, PASSWORD)})
             self._world.plug(name, "1", node)
             server = Bmc(self._world, name)
+            self._world.set_faults(name, soft_off_delay=0.3)
             self.ports[node] = await server.start(HOST, 0)
             self._servers.append(server)
 
@@ -210,9 +211,14 @@ class Simulated(Site, sites.Simulated):
         """Live migrations from this host take so long."""
         self.change(setattr, self.model.compute.timings, "live_migration", seconds)
 
+    def copy_one_at_a_time(self):
+        """As a Nova does that nobody has told otherwise."""
+        self.change(setattr, self.model.compute.timings, "max_concurrent_live_migrations", 1)
+
     def heal(self):
         self.change(self.model.compute.faults.clear)
         self.change(setattr, self.model.compute.timings, "live_migration", 1.0)
+        self.change(setattr, self.model.compute.timings, "max_concurrent_live_migrations", 4)
 
     def stop(self):
         self.sdk.close()
@@ -302,6 +308,9 @@ class Real(Site, Background):
 
     def slow_down(self, host, seconds):
         self._fault(host, "live_migration", {"seconds": seconds})
+
+    def copy_one_at_a_time(self):
+        """It does."""
 
     def _fault(self, host, operation, how):
         if not FAULTS:
