@@ -10,7 +10,7 @@ from sqlalchemy import update
 from cloudmanager.errors import InvalidInput, Unavailable
 from cloudmanager.flows import cancel
 from cloudmanager.flows.maintenance.history import prune
-from cloudmanager.flows.maintenance.openings import open_due, open_window, schedule_of
+from cloudmanager.flows.maintenance.openings import _open_scheduled, open_due, open_window, schedule_of
 from cloudmanager.flows.maintenance.schedule import Opening, moment_of
 from cloudmanager.models import Event, MaintenanceRun, MaintenanceWindow, NodeClass, utc_now
 from cloudmanager.openstack.records import Aggregate
@@ -111,9 +111,26 @@ async def test_a_batch_is_bounded_by_what_can_be_drained_to(fleet):
 
 async def test_hosts_that_are_shut_down_do_not_count_as_gone_down(fleet):
     """Who is off because of the window is no reason to stop."""
-    flow = await run(fleet, action="shutdown", hosts={"names": ["h1", "h2"]})
-    assert told(flow) == {"h1": "done", "h2": "done"}
-    assert [fleet.nova.hosts[name].machine.on for name in HOSTS] == [False, False, True, True]
+    fleet.nova.live_takes = 20.0
+    flow = await run(fleet, action="shutdown", hosts={"names": ["h1", "h2", "h3"]}, length=300)
+    assert told(flow) == {"h1": "done", "h2": "done", "h3": "done"}, flow.message
+    assert [fleet.nova.hosts[name].machine.on for name in HOSTS] == [False, False, False, True]
+
+
+async def test_a_host_to_which_servers_are_moving_is_not_begun(fleet):
+    fleet.nova.live_takes = 60.0
+    moving = fleet.start_flow(
+        "move-server", "server:s3", server_id="s3", host="h4", ways=["live"], destination="h1"
+    )
+    add_window(fleet, hosts={"names": ["h1"]})
+    (task_id,) = open_now(fleet)
+    async with fleet._time_passes():
+        fleet._work([moving, task_id])
+        await fleet.clock.sleep(30)
+        assert told_of(fleet, task_id) == {"h1": "waiting"}
+    await fleet.sweep_until_ended(task_id, rounds=400)
+    assert fleet.flow(moving).status == "SUCCESS"
+    assert told(fleet.flow(task_id)) == {"h1": "done"}
 
 
 async def test_parameters_reach_the_action(fleet):
@@ -255,6 +272,12 @@ async def test_open_tasks_of_a_kind_block(fleet):
     assert f"task {holder} is open (await-return of host:h4)" in reason(flow, "h1")
 
 
+async def test_tasks_that_have_ended_do_not_block(fleet):
+    end(fleet, fleet.start_flow("await-return", "host:h4", host="h4"))
+    flow = await run(fleet, blockers=[{"tasks": ["await-return"]}])
+    assert set(told(flow).values()) == {"done"}
+
+
 async def test_what_the_window_does_itself_does_not_block_it(fleet):
     seen = watch(fleet)
     kinds = ["maintenance-window", "restart-host", "move-server", "power-off"]
@@ -302,6 +325,18 @@ def test_but_not_when_the_window_has_closed(fleet):
 def test_a_disabled_window_does_not_open(fleet):
     add_window(fleet, enabled=False)
     assert open_now(fleet) == []
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"length": 60}])
+def test_a_window_that_was_changed_since_it_was_looked_at_is_not_opened(fleet, change):
+    window_id = add_window(fleet)
+    with fleet.database.transaction() as session:
+        window = session.get_one(MaintenanceWindow, window_id)
+        opening = schedule_of(window).open_at(fleet.clock.now())
+        session.execute(update(MaintenanceWindow).values(**change))
+    with fleet.database.transaction() as session:
+        assert _open_scheduled(session, window_id, opening, lambda ids: None) is None
+    assert fleet.rows(MaintenanceRun) == []
 
 
 def test_a_window_waits_for_its_own_earlier_opening(fleet):
