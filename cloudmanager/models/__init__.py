@@ -15,6 +15,7 @@ from cloudmanager.models.node_class import NodeClass, NodeType
 from cloudmanager.models.node_image import NodeImage
 from cloudmanager.models.power_action import PowerAction
 from cloudmanager.models.power_control import NodeControl, PowerControl
+from cloudmanager.models.tracked_host import TrackedHost
 
 __all__ = [
     "CONDITIONS",
@@ -39,6 +40,7 @@ __all__ = [
     "PowerAction",
     "PowerControl",
     "Status",
+    "TrackedHost",
     "folded",
     "utc_now",
     "without_case",

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.tracking.gates import GATES, Answer, Hold, Pass, Refuse
+from cloudmanager.tracking.gates import GATES, Answer, Hold, Pass, Refuse, seen_down_often
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,10 @@ class State(enum.StrEnum):
     WAITING = "waiting"
     REFUSED = "refused"
     DEAD = "dead"
+
+
+EXPLAINED_BY = frozenset({"not_switched_off_by_us", "held_by_no_task", "not_decided_before", "not_reserved"})
+"""Gates that are shut while something explains that a host is down."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Verdict:
     alarm: str | None = None
     alarm_gate: str | None = None
 
+    @property
+    def shut(self) -> str | None:
+        """The first gate that is not passed."""
+        return next((each.gate for each in self.passages if not isinstance(each.answer, Pass)), None)
+
     def told(self) -> dict[str, Any]:
         """The same in values that JSON can hold."""
         return {
@@ -73,17 +82,18 @@ def decide(seen: Snapshot) -> Mapping[str, Verdict]:
 
 def judge(host: HostFacts, seen: Snapshot) -> Verdict:
     """All gates, also those behind one that is shut; the first that is shut says what happens next."""
-    passages = tuple(Passage(gate.__name__, gate(host, seen)) for gate in GATES)
     if host.up is not False:
+        passage = Passage(GATES[0].__name__, GATES[0](host, seen))
         state = State.UP if host.up else State.UNKNOWN
-        return Verdict(host.name, state, passages[:1], f"nothing: {passages[0].answer.reason}")
+        return Verdict(host.name, state, (passage,), f"nothing: {passage.answer.reason}")
+    passages = tuple(Passage(gate.__name__, gate(host, seen)) for gate in GATES)
     shut = next((passage for passage in passages if not isinstance(passage.answer, Pass)), None)
     if shut is None:
         vouched = any(isinstance(p.answer, Pass) and p.answer.vouched for p in passages)
         how = "it counts as fenced by its silence" if vouched else "it is fenced"
         return Verdict(host.name, State.DEAD, passages, f"{how}, then evacuated", vouched)
     if isinstance(shut.answer, Hold):
-        state = State.COUNTING if shut is passages[0] else State.WAITING
+        state = State.COUNTING if shut.gate == seen_down_often.__name__ else State.WAITING
         return Verdict(host.name, state, passages, f"looked at again: {shut.answer.reason}")
     if isinstance(shut.answer, Refuse) and shut.answer.quiet:
         return Verdict(host.name, State.EXPLAINED, passages, f"nothing: {shut.answer.reason}")

@@ -46,15 +46,21 @@ Gate = Callable[[HostFacts, Snapshot], Answer]
 # --- is it down, and has nobody put it down? ---------------------------------------------------------------
 
 
-def seen_down(host: HostFacts, seen: Snapshot) -> Answer:
-    """Its service was seen down `mutex` times in a row."""
+def nova_says_down(host: HostFacts, _seen: Snapshot) -> Answer:
+    """Nova counts its service as down; what is not known does not count."""
     if host.up is None:
         return Refuse("Nova does not say whether it is up", quiet=True)
     if host.up:
         return Refuse("it is up", quiet=True)
+    return Pass("Nova counts its service as down")
+
+
+def seen_down_often(host: HostFacts, seen: Snapshot) -> Answer:
+    """It was seen so `mutex` times in a row, while nothing explained it."""
+    times = f"{host.down_count} of {seen.limits.mutex} times in a row"
     if host.down_count < seen.limits.mutex:
-        return Hold(f"seen down {host.down_count} of {seen.limits.mutex} times in a row")
-    return Pass(f"seen down {host.down_count} times in a row")
+        return Hold(f"seen down {times}")
+    return Pass(f"seen down {times}")
 
 
 def not_switched_off_by_us(host: HostFacts, _seen: Snapshot) -> Answer:
@@ -223,12 +229,13 @@ def _silent_for(host: HostFacts, seen: Snapshot) -> Answer | None:
 
 
 GATES: Sequence[Gate] = (
-    seen_down,
+    nova_says_down,
     not_switched_off_by_us,
     held_by_no_task,
     not_decided_before,
     not_reserved,
     not_declared_down,
+    seen_down_often,
     few_are_down,
     few_of_its_aggregate_are_down,
     not_cut_off,
