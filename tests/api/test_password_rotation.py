@@ -154,3 +154,33 @@ def test_no_secret_is_kept_anywhere_else(api, control, caplog):
     assert NEW not in caplog.text
     assert NEW not in api.ask("GET", f"/v1/power-controls/{control}").text
     assert NEW not in api.ask("GET", f"/v1/tasks/{first.get_json()['task_id']}").text
+
+
+MANY = "/v1/power-controls/actions/rotate-password"
+
+
+def test_many_are_one_task_and_each_gets_its_own_password(api, control):
+    other = api.control(password=OLD, login="ADMIN", title="other")["id"]
+    task_id = api.post(MANY, {"ids": [control, other, control]}, 202)["task_id"]
+    task = api.get(f"/v1/tasks/{task_id}")
+    assert task["name"] == "rotate-passwords"
+    new = [stored(api, each)[1] for each in (control, other)]
+    assert all(new)
+    assert new[0] != new[1]
+    with api.database.reading() as session:
+        params = session.scalars(select(FlowRow.params).where(FlowRow.id == task_id)).one()
+    assert params == {"control_ids": [control, other], "resumes": []}
+
+
+@pytest.mark.parametrize("wrong", ["unknown", "held", "cannot"])
+def test_nothing_is_begun_when_one_of_many_cannot(api, control, wrong):
+    if wrong == "held":
+        other = api.control(password=OLD, login="ADMIN", title="other")["id"]
+        rotate(api, other)
+    elif wrong == "cannot":
+        other = api.control(title="board", control_type="ET7067", protocol_type="modbus")["id"]
+    else:
+        other = 999
+    response = api.ask("POST", MANY, {"ids": [control, other]})
+    assert response.status_code == (404 if wrong == "unknown" else 409)
+    assert stored(api, control) == (OLD, "")

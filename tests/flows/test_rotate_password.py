@@ -295,6 +295,43 @@ async def test_death_at_every_save(name, sites, monkeypatch):
             check(site, await site.rotate(), name)
 
 
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("moment", ["die_after", "die_before"])
+async def test_death_at_every_call_of_many(name, moment, sites):
+    """Below a flow for the whole fleet it is the same."""
+
+    async def rotate_all(site):
+        flow_id = site.start_flow("rotate-passwords", None, control_ids=[1], resumes=[])
+        await site.sweep_until_quiet()
+        (child,) = site.rows_of("rotate-password")
+        return site.flow(flow_id), child
+
+    undisturbed = sites(name)
+    parent, child = await rotate_all(undisturbed)
+    check(undisturbed, child, name)
+    assert parent.status == child.status
+    assert parent.result == {
+        "success": [1] if name in ENDS_WELL else [],
+        "failed": [] if name in ENDS_WELL else [1],
+    }
+    for call in range(1, undisturbed.line.calls + 1):
+        site = sites(name)
+        setattr(site.line, moment, call)
+        parent, child = await rotate_all(site)
+        check(site, child, name)
+        assert parent.status == child.status
+
+
+async def test_one_of_many_that_is_held_fails_alone(site):
+    holder = site.begin()
+    flow_id = site.start_flow("rotate-passwords", None, control_ids=[1], resumes=[])
+    assert await site.advance(flow_id)
+    flow = site.flow(flow_id)
+    assert flow.status == "FAILURE"
+    assert flow.result == {"success": [], "failed": [1]}
+    assert any(holder in (message or "") for message in site.said(flow))
+
+
 @pytest.mark.parametrize("name", ["usual", "refuses"])
 async def test_two_deaths(name, sites):
     """The second worker dies as well, wherever it has got to."""

@@ -105,6 +105,8 @@ SCHEMAS: Mapping[str, Words] = {
     "PowerOff": _ACTION,
     "CoilAction": _ACTION,
     "CoilPowerOff": _ACTION,
-    "BulkReset": _ACTION,
+    "BulkAction": _ACTION,
+    "BulkPowerOff": _ACTION,
+    "RotatePasswords": {"ids": ("Numbers of the power controls.", [1, 2])},
     "RotatePassword": _ROTATION,
 }
