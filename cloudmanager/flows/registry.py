@@ -1,6 +1,7 @@
 """Every kind of flow, by name."""
 
 from cloudmanager.flows.base import Flow
+from cloudmanager.flows.bulk_power import POWER_OFF_NODES, POWER_ON_NODES, RESET_NODES
 from cloudmanager.flows.hosts.come_back import AWAIT_RETURN, RELEASE_HOST
 from cloudmanager.flows.hosts.evacuate import EVACUATE_HOST
 from cloudmanager.flows.hosts.restart import RESTART_HOST
@@ -8,7 +9,6 @@ from cloudmanager.flows.hosts.rolling_restart import RESTART_HOSTS
 from cloudmanager.flows.hosts.shutdown import DECOMMISSION_HOST, SHUTDOWN_HOST
 from cloudmanager.flows.maintenance.window import MAINTENANCE_WINDOW
 from cloudmanager.flows.power import POWER_OFF, POWER_ON, RESET
-from cloudmanager.flows.reset_nodes import RESET_NODES
 from cloudmanager.flows.rotate_password import ROTATE_PASSWORD
 from cloudmanager.flows.servers.balance import BALANCE_SERVER
 from cloudmanager.flows.servers.clone import CLONE_SERVER
@@ -20,6 +20,8 @@ _ALL = (
     POWER_ON,
     POWER_OFF,
     RESET,
+    POWER_ON_NODES,
+    POWER_OFF_NODES,
     RESET_NODES,
     ROTATE_PASSWORD,
     EVACUATE_HOST,

@@ -136,7 +136,8 @@ def test_readers_switch_nothing(api):
     node = api.powered_node()
     for kind in KINDS:
         api.post(f"/v1/nodes/{node}/actions/{kind}", status=403, role="reader")
-    api.post("/v1/nodes/actions/reset", {"node_ids": [node]}, 403, role="reader")
+    for kind in KINDS:
+        api.post(f"/v1/nodes/actions/{kind}", {"node_ids": [node]}, 403, role="reader")
     for kind in KINDS[:2]:
         api.post(f"/v1/power-controls/1/actions/{kind}", {"coil": 1}, 403, role="member")
 
@@ -193,7 +194,7 @@ def test_a_dry_run_on_a_coil(api):
 
 
 def finish(api, succeed, *, after=0.0, end=True):
-    """A worker that ends the resets of some nodes with success, of the others with failure."""
+    """A worker that ends what some nodes are told with success, the others with failure."""
 
     def work(ids):
         [parent_id] = ids
@@ -203,7 +204,7 @@ def finish(api, succeed, *, after=0.0, end=True):
                 status = Status.SUCCESS if node_id in succeed else Status.FAILURE
                 session.add(
                     FlowRow(
-                        id=f"{parent_id[:20]}-{number}", kind="reset", subject=f"node:{node_id}", parent_id=parent_id,
+                        id=f"{parent_id[:20]}-{number}", kind=parent.kind[:-6], subject=f"node:{node_id}", parent_id=parent_id,
                         params={"node_id": node_id}, status=status, wake_at=0.0, ended_at=utc_now(),
                     )
                 )  # fmt: skip
@@ -213,12 +214,13 @@ def finish(api, succeed, *, after=0.0, end=True):
     api.bell.on_ring = lambda ids: threading.Timer(after, work, [ids]).start() if after else work(ids)
 
 
-def test_a_bulk_reset_answers_when_all_have_ended(api):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bulk_action_answers_when_all_have_ended(api, kind):
     nodes = [api.node()["id"] for _ in range(3)]
     finish(api, succeed=nodes[::2], after=0.3)
     response = api.ask(
         "POST",
-        "/v1/nodes/actions/reset",
+        f"/v1/nodes/actions/{kind}",
         {"node_ids": [nodes[1], nodes[2], nodes[1], nodes[0]]},
         role="member",
     )
@@ -226,7 +228,7 @@ def test_a_bulk_reset_answers_when_all_have_ended(api):
     assert response.get_json() == {"success": [nodes[2], nodes[0]], "failed": [nodes[1]]}
     row = flow(api, response)
     assert (row.kind, row.subject, row.params) == (
-        "reset-nodes",
+        f"{kind}-nodes",
         None,
         {"node_ids": [nodes[1], nodes[2], nodes[0]]},
     )
@@ -259,7 +261,7 @@ def test_wrong_node_ids(api, node_ids):
     assert {name.split(".")[0] for name in error["errors"]} == {"node_ids"}
 
 
-def test_limits_of_a_bulk_reset(api):
+def test_limits_of_a_bulk_action(api):
     api.services.config.set_override("max_bulk_nodes", 2, group="api")
     nodes = [api.node()["id"] for _ in range(3)]
     assert "node_ids" in api.post("/v1/nodes/actions/reset", {"node_ids": nodes}, 422)["error"]["errors"]
@@ -272,12 +274,35 @@ def test_limits_of_a_bulk_reset(api):
         )
 
 
-def test_a_dry_run_of_a_bulk_reset(api):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dry_run_of_a_bulk_action(api, kind):
     nodes = [api.powered_node(), api.node()["id"]]
-    plan = api.post("/v1/nodes/actions/reset", {"node_ids": nodes, "dry_run": True}, 200)["plan"]
-    assert plan["action"] == "reset"
+    plan = api.post(f"/v1/nodes/actions/{kind}", {"node_ids": nodes, "dry_run": True}, 200)["plan"]
+    assert plan["action"] == kind
     assert [(entry["node_id"], len(entry["controls"])) for entry in plan["nodes"]] == [
         (nodes[0], 1),
         (nodes[1], 0),
     ]
     assert count_flows(api) == 0
+
+
+def test_only_a_power_off_of_many_may_be_soft(api):
+    body = {"node_ids": [api.node()["id"]], "soft": True}
+    row = flow(api, api.ask("POST", "/v1/nodes/actions/power-off?wait=0", body))
+    assert (row.kind, row.params) == ("power-off-nodes", body)
+    plan = api.post("/v1/nodes/actions/power-off", {**body, "dry_run": True}, 200)["plan"]
+    assert plan["soft"] is True
+    for kind in ("power-on", "reset"):
+        error = api.post(f"/v1/nodes/actions/{kind}", body, 422)["error"]
+        assert list(error["errors"]) == ["soft"]
+
+
+def test_a_bulk_action_with_a_key_is_done_once(api):
+    nodes = [api.node()["id"] for _ in range(2)]
+    finish(api, succeed=nodes)
+    key = {"Idempotency-Key": "4f0c-night"}
+    answers = [
+        api.ask("POST", "/v1/nodes/actions/power-on", {"node_ids": nodes}, headers=key) for _ in range(2)
+    ]
+    assert answers[0].headers["Location"] == answers[1].headers["Location"]
+    assert count_flows(api) == 1 + len(nodes)

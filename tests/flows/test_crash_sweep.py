@@ -38,6 +38,8 @@ CASES = {
     "reset": Case("reset", {"on": True}, ends_on=True),
     "reset, was off": Case("reset", {"on": False}, ends_on=True),
     "reset, by relay": Case("reset", {"on": True}, ends_on=True, actions=RELAY),
+    "power-on-nodes": Case("power-on-nodes", {"on": False}, ends_on=True, nodes=2),
+    "power-off-nodes": Case("power-off-nodes", {"on": True}, ends_on=False, params={"soft": True}, nodes=2),
     "reset-nodes": Case("reset-nodes", {"on": True}, ends_on=True, nodes=3),
 }
 
@@ -51,7 +53,7 @@ def build(case, database, monkeypatch):
     nodes = [cloud.add_node(dict(case.machine)) for _ in range(case.nodes)]
     if case.nodes == 1:
         return cloud, cloud.start(case.kind, nodes[0], **case.params)
-    return cloud, cloud.start(case.kind, node_ids=nodes)
+    return cloud, cloud.start(case.kind, node_ids=nodes, **case.params)
 
 
 async def run_with_death(case, database, monkeypatch, **death):

@@ -39,6 +39,9 @@ async def test_hypervisors_say_what_they_have(site):
     record = await site.cloud.hypervisor_record(found.id)
     assert record["cpu_info"]["model"] == found.cpu.model
     assert record["service"]["host"] == site.hosts[0]
+    records = await site.cloud.hypervisor_records()
+    assert set(records) == {one.id for one in hypervisors.values()}
+    assert records[found.id]["cpu_info"] == record["cpu_info"]
 
 
 async def test_ratios_come_from_placement(site):

@@ -1,4 +1,4 @@
-"""How many nodes a bulk reset switches at a time."""
+"""Many nodes: how many are switched at a time, and what each is told."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import event
 
-from cloudmanager.flows.reset_nodes import power_domains
-from cloudmanager.models import Node, NodeControl, PowerControl
+from cloudmanager.drivers.base import Action
+from cloudmanager.flows.bulk_power import power_domains
+from cloudmanager.models import FlowRow, Node, NodeControl, PowerControl
 
 RATES = SimpleNamespace(fleet_rate=500.0, rack_rate=50.0, control_rate=5.0)
 
@@ -59,6 +60,33 @@ async def test_the_outlets_of_one_board_are_switched_one_after_another(cloud, sw
     for number, moment in enumerate(sorted(switched[first])):
         assert moment - begun >= 2 * number
     assert min(switched[second]) - begun < 2  # nobody waits for a board that is not theirs
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends_on", "told"),
+    [("power-on", True, [Action.ON]), ("power-off", False, []), ("reset", True, [Action.ON])],
+)
+async def test_each_node_gets_the_same_as_if_it_were_alone(cloud, kind, ends_on, told):
+    nodes = [cloud.add_node({"on": False}) for _ in range(2)]
+    held = cloud.add_node({"on": not ends_on})
+    with cloud.database.transaction() as session:
+        session.add(FlowRow(id="h", kind="reset", subject=f"node:{held}", params={}, memo={}, wake_at=1e12))
+    flow_id = cloud.start(f"{kind}-nodes", node_ids=[*nodes, held])
+    await cloud.sweep_until_ended(flow_id)
+    flow = cloud.flow(flow_id)
+    assert flow.result == {"success": nodes, "failed": [held]}
+    assert "1 of 3 nodes not" in flow.error
+    assert [machine.on for machine in cloud.power.machines.values()] == [ends_on, ends_on, not ends_on]
+    assert [machine.commands for machine in cloud.power.machines.values()] == [told, told, []]
+
+
+async def test_soft_reaches_every_node(cloud):
+    nodes = [cloud.add_node({"on": True}) for _ in range(2)]
+    flow_id = cloud.start("power-off-nodes", node_ids=nodes, soft=True)
+    await cloud.sweep_until_quiet()
+    assert cloud.flow(flow_id).status == "SUCCESS"
+    for machine in cloud.power.machines.values():
+        assert machine.commands == [Action.SOFT_OFF]
 
 
 def test_what_a_node_shares(cloud):

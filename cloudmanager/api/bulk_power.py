@@ -1,4 +1,4 @@
-"""Restarting many nodes by one request, which answers when all of them are confirmed or failed."""
+"""Switching many nodes by one request, which answers when all of them are confirmed or failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudmanager.api.answers import answer, task_location
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.fields import whole
 from cloudmanager.api.idempotency import keep
-from cloudmanager.api.node_power import Action, controls_of, start_flow
+from cloudmanager.api.node_power import Action, PowerOff, controls_of, start_flow
 from cloudmanager.api.node_schemas import NodeControlShape
 from cloudmanager.api.nodes import blueprint
 from cloudmanager.api.operation import operation
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy.orm import Session
 
+    from cloudmanager.api.body import Body
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.1
 """Seconds between two looks at the task."""
 
@@ -37,7 +39,7 @@ _OUTCOME = {
     "type": "object",
     "required": ["success", "failed"],
     "properties": {
-        "success": {**_IDS, "description": "The nodes that are confirmed to run.", "examples": [[1, 2]]},
+        "success": {**_IDS, "description": "The nodes whose state is confirmed.", "examples": [[1, 2]]},
         "failed": {**_IDS, "description": "All others; their tasks say why.", "examples": [[3]]},
     },
     "description": "What came of it.",
@@ -63,7 +65,8 @@ _PLAN = {
             "type": "object",
             "required": ["action", "nodes"],
             "properties": {
-                "action": {"const": "reset", "description": "What would be done."},
+                "action": {"enum": ["power-on", "power-off", "reset"], "description": "What would be done."},
+                "soft": {"type": "boolean", "description": "Whether the operating systems are asked first."},
                 "nodes": {"type": "array", "description": "To which nodes.", "items": _OF_ONE},
             },
             "description": "What would be done; nothing has been started.",
@@ -75,41 +78,61 @@ _PLAN = {
 _WAIT = bounded("Seconds to wait for the end; what has not ended by then counts as failed.", 300, 50)
 
 
-class BulkReset(Action):
-    """Which nodes to restart."""
+class BulkAction(Action):
+    """Which nodes to switch."""
 
     node_ids = fields.List(whole(1), required=True, validate=validate.Length(min=1))
 
 
-@operation(
-    blueprint,
-    "POST",
-    "/nodes/actions/reset",
-    role=Role.MEMBER,
-    name="reset_nodes",
-    summary="Restart many nodes; one failure never fails the rest",
-    query=Options({"wait": _WAIT}),
-    body=BulkReset(),
-    answers={200: Answer({"anyOf": [_OUTCOME, _PLAN]}, sometimes=("Location",))},
-    errors=(404,),
-)
-def reset_nodes(query: Mapping[str, int], body: dict[str, Any]) -> Response:
-    """Nothing is started when one of the ids is unknown."""
-    node_ids = list(dict.fromkeys(body["node_ids"]))
+class BulkPowerOff(BulkAction, PowerOff):
+    """Which nodes to switch off, and how."""
+
+
+def _serve_bulk_action(action: str, summary: str, body: Body) -> None:
+    @operation(
+        blueprint,
+        "POST",
+        f"/nodes/actions/{action}",
+        role=Role.MEMBER,
+        name=f"{action.replace('-', '_')}_nodes",
+        summary=f"{summary}; one failure never fails the rest",
+        query=Options({"wait": _WAIT}),
+        body=body,
+        answers={200: Answer({"anyOf": [_OUTCOME, _PLAN]}, sometimes=("Location",))},
+        errors=(404,),
+    )
+    def act(query: Mapping[str, int], body: dict[str, Any]) -> Response:
+        """Nothing is started when one of the ids is unknown."""
+        node_ids = _distinct(body.pop("node_ids"))
+        dry_run = body.pop("dry_run", False)
+        with services().database.transaction() as session:
+            _check_known(session, node_ids)
+            if dry_run:
+                return answer({"plan": {"action": action, "nodes": _plan(session, node_ids), **body}})
+            task_id = start_flow(session, f"{action}-nodes", None, {"node_ids": node_ids, **body})
+            unfinished = {"success": [], "failed": node_ids}
+            keep(session, _answer(unfinished, task_id), seconds=query["wait"] + PATIENCE)
+        return _answer(_await(task_id, node_ids, query["wait"]), task_id)
+
+
+_serve_bulk_action("power-on", "Switch many nodes on", BulkAction())
+_serve_bulk_action("power-off", "Switch many nodes off", BulkPowerOff())
+_serve_bulk_action("reset", "Restart many nodes", BulkAction())
+
+
+def _distinct(node_ids: Sequence[int]) -> list[int]:
+    """Each once, in the order given; raises `InvalidInput` for too many."""
+    distinct = list(dict.fromkeys(node_ids))
     most = services().config.api.max_bulk_nodes
-    if len(node_ids) > most:
+    if len(distinct) > most:
         message = f"more than {most} nodes: [api] max_bulk_nodes sets how many one action takes"
         raise InvalidInput(message, {"node_ids": [f"Longer than {most}."]})
-    with services().database.transaction() as session:
-        _check_known(session, node_ids)
-        if body.get("dry_run"):
-            controls = controls_of(session, node_ids)
-            plan = [{"node_id": node_id, "controls": controls.get(node_id, [])} for node_id in node_ids]
-            return answer({"plan": {"action": "reset", "nodes": plan}})
-        task_id = start_flow(session, "reset-nodes", None, {"node_ids": node_ids})
-        unfinished = {"success": [], "failed": node_ids}
-        keep(session, _answer(unfinished, task_id), seconds=query["wait"] + PATIENCE)
-    return _answer(_await(task_id, node_ids, query["wait"]), task_id)
+    return distinct
+
+
+def _plan(session: Session, node_ids: Sequence[int]) -> list[dict[str, Any]]:
+    controls = controls_of(session, node_ids)
+    return [{"node_id": node_id, "controls": controls.get(node_id, [])} for node_id in node_ids]
 
 
 def _answer(outcome: Mapping[str, Sequence[int]], task_id: str) -> Response:
@@ -131,10 +154,10 @@ def _await(task_id: str, node_ids: Sequence[int], seconds: float) -> dict[str, l
         pause = min(pause * 1.5, LONGEST_PAUSE)
     with services().database.reading() as session:
         query = select(FlowRow.params).where(FlowRow.parent_id == task_id, FlowRow.status == Status.SUCCESS)
-        restarted = {params["node_id"] for params in session.scalars(query)}
+        confirmed = {params["node_id"] for params in session.scalars(query)}
     return {
-        "success": [node_id for node_id in node_ids if node_id in restarted],
-        "failed": [node_id for node_id in node_ids if node_id not in restarted],
+        "success": [node_id for node_id in node_ids if node_id in confirmed],
+        "failed": [node_id for node_id in node_ids if node_id not in confirmed],
     }
 
 
