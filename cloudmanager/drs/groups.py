@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Groups:
     """How many items of each group are at each place, and which groups an item is in."""
 
+    priced = False
+
     def __init__(self, groups: Sequence[Sequence[int]], start: Ints, places: int) -> None:
         self.count: Ints = np.zeros((len(groups), places), dtype=np.intp)
         self.of: dict[int, list[int]] = {}
@@ -92,6 +94,8 @@ class Together(Groups):
 
 class Priced(Groups):
     """Groups that would rather be apart (price above 0: for each pair at one place) or together (below 0)."""
+
+    priced = True
 
     def __init__(
         self, groups: Sequence[Sequence[int]], prices: Sequence[float], start: Ints, places: int

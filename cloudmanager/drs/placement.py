@@ -21,14 +21,18 @@ class Placement:
         self.place: Ints = problem.start.copy()
         self.rules: list[Rule] = [make() for make in problem.rules]
         self.ruled: Bools = np.zeros(problem.items, dtype=bool)
+        self._wishes: Bools = np.zeros(problem.items, dtype=bool)
         for rule in self.rules:
             self.ruled |= rule.covers()
+            if rule.priced:
+                self._wishes |= rule.covers()
         self.free: Floats = problem.limit + SLACK * np.abs(problem.limit)
         self.x: Floats = -problem.offset
         self.free -= self._sums(problem.demand)
         self.x += self._sums(problem.feature)
         self.cost: Floats = problem.cost_of(self.x.copy(), problem.weight)
         self.price = 0.0
+        self._any_transient = bool(problem.transient.any())
         self._need: Floats = np.where(problem.demand > 0, problem.demand, -np.inf)
 
     @property
@@ -54,22 +58,45 @@ class Placement:
         route = 0.0 if problem.route is None else float(problem.route[start, place])
         return float(problem.price[item]) + route
 
-    def changes(self, items: Ints) -> Floats:
-        """How the total changes when an item goes to a place (rows: items); infinite where it may not."""
+    def changes(self, items: Ints, places: Ints | None = None) -> Floats:
+        """How the total changes when an item goes to a place (rows: items); infinite where it may not.
+
+        The columns are all places, or those asked for.
+        """
         problem = self.problem
+        to = np.arange(problem.places) if places is None else places
         at = self.place[items]
         feature = problem.feature[:, items]
         left = problem.cost_of(self.x[:, at] - feature, problem.weight[:, at]) - self.cost[at]
-        x = self.x[:, None, :] + feature[:, :, None]
-        change = problem.cost_of(x, problem.weight[:, None, :])
-        change -= self.cost
-        change += (left + self._prices(items, change))[:, None]
+        x = self.x[:, None, to] + feature[:, :, None]
+        change = problem.cost_of(x, problem.weight[:, None, to])
+        change -= self.cost[to]
+        change += (left + self._prices(items, to, change))[:, None]
         for row, item in zip(change, items, strict=True):
             if self.ruled[item]:
-                self._add_rules(row, int(item))
-        change[~self._fits(items)] = np.inf
-        change[np.arange(len(items)), at] = np.inf
+                self._add_rules(row, int(item), to)
+        change[~self._fits(items, to)] = np.inf
+        change[at[:, None] == to] = np.inf
         return change
+
+    def hopeless(self, items: Ints) -> bool:
+        """Whether no move of these items of one place could pay, if both places cost nothing afterwards."""
+        problem, at = self.problem, self.place[items[0]]
+        if problem.route is not None or self._wishes[items].any() or (problem.start[items] != at).any():
+            return False
+        return bool(self.cost[at] + self.cost.max() <= problem.price[items].min())
+
+    def promising(self, items: Ints, count: int) -> Ints:
+        """Where an item like the mean of these, all of one kind, goes best: so many places, in order."""
+        problem = self.problem
+        feature = problem.feature[:, items].mean(axis=1)
+        change = problem.cost_of(self.x + feature[:, None], problem.weight) - self.cost
+        least = self._need[:, items].min(axis=1)
+        closed = ~problem.open[problem.kind[items[0]]] | (least[:, None] > self.free).any(axis=0)
+        change[closed] = np.inf
+        best = np.argpartition(change, count - 1)[:count]
+        chosen: Ints = np.sort(best[np.isfinite(change[best])])
+        return chosen
 
     def change(self, item: int, place: int) -> float:
         """How the total changes when one item goes to one place, whether it may or not."""
@@ -90,7 +117,7 @@ class Placement:
         problem, at = self.problem, int(self.place[item])
         return (
             bool(problem.movable[item])
-            and bool(self._fits(np.array([item]))[0, place])
+            and bool(self._fits(np.array([item]), np.array([place]))[0, 0])
             and not any((bar := rule.barred(item, at)) is not None and bar[place] for rule in self.rules)
         )
 
@@ -119,23 +146,38 @@ class Placement:
     def swaps(self, item: int, others: Ints) -> Floats:
         """How the total would change if an item and each of the others changed places; infinite: it cannot.
 
-        Rules and routes are left out: a swap that looks good is tried, and taken back when it is not.
+        Rules and routes are left out: a swap that looks good is tried, and taken back when it is not. One
+        that would not pay if both places cost nothing afterwards is not looked at.
         """
-        problem, at = self.problem, int(self.place[item])
+        at = int(self.place[item])
         places = self.place[others]
+        prices = self._prices_between(item, others)
+        change = np.full(len(others), np.inf)
+        promising = (self.cost[at] + self.cost[places] > prices) & (places != at)
+        chosen = np.flatnonzero(promising & self.problem.movable[others])
+        chosen = chosen[self._can_swap(item, others[chosen])]
+        change[chosen] = self._swapped(item, others[chosen]) + prices[chosen]
+        return change
+
+    def _swapped(self, item: int, others: Ints) -> Floats:
+        """How the places' cost changes in a swap."""
+        problem, at, places = self.problem, int(self.place[item]), self.place[others]
         gained = problem.feature[:, others] - problem.feature[:, item, None]
         here = problem.cost_of(self.x[:, at, None] + gained, problem.weight[:, at, None]) - self.cost[at]
         there = problem.cost_of(self.x[:, places] - gained, problem.weight[:, places]) - self.cost[places]
-        change: Floats = here + there + self._prices_between(item, others)
+        change: Floats = here + there
+        return change
+
+    def _can_swap(self, item: int, others: Ints) -> Bools:
+        """Whether both fit where the other was."""
+        problem, at, places = self.problem, int(self.place[item]), self.place[others]
+        can: Bools = problem.open[problem.kind[item], places] & problem.open[problem.kind[others], at]
         one = np.array([item])
         here_more = self._held(others, at) - self._held(one, at)
+        can &= ((here_more <= 0) | (here_more <= self.free[:, at, None])).all(axis=0)
         there_more = self._held(one, places) - self._held(others, places)
-        fits = ((here_more <= 0) | (here_more <= self.free[:, at, None])).all(axis=0)
-        fits &= ((there_more <= 0) | (there_more <= self.free[:, places])).all(axis=0)
-        fits &= problem.open[problem.kind[item], places] & problem.open[problem.kind[others], at]
-        fits &= problem.movable[others] & (places != at)
-        change[~fits] = np.inf
-        return change
+        can &= ((there_more <= 0) | (there_more <= self.free[:, places])).all(axis=0)
+        return can
 
     def _sums(self, amounts: Floats) -> Floats:
         """Amounts of items, a row each, summed over the places."""
@@ -146,20 +188,21 @@ class Placement:
     def _held(self, items: Ints, places: Ints | int) -> Floats:
         """What items take of places by being there: not what they hold at their start in any case."""
         problem = self.problem
+        if not self._any_transient:
+            return problem.demand[:, items]
         at_home = problem.start[items] == places
         held: Floats = np.where(problem.transient[:, None] & at_home, 0.0, problem.demand[:, items])
         return held
 
-    def _prices(self, items: Ints, change: Floats) -> Floats:
+    def _prices(self, items: Ints, to: Ints, change: Floats) -> Floats:
         """The price of leaving where items are; what depends on where they go is added to `change`."""
         problem = self.problem
-        home = self.place[items] == problem.start[items]
-        rows = np.flatnonzero(~home)
-        change[rows, problem.start[items[rows]]] -= problem.price[items[rows]]
+        start = problem.start[items]
+        home = self.place[items] == start
+        change -= np.where((start[:, None] == to) & ~home[:, None], problem.price[items, None], 0.0)
         prices: Floats = np.where(home, problem.price[items], 0.0)
         if problem.route is not None:
-            start = problem.start[items]
-            change += problem.route[start]
+            change += problem.route[start[:, None], to]
             prices -= problem.route[start, self.place[items]]
         return prices
 
@@ -177,31 +220,30 @@ class Placement:
         """What an item pays now for having moved, wherever to."""
         return float(self.problem.price[item]) if self.place[item] != self.problem.start[item] else 0.0
 
-    def _fits(self, items: Ints) -> Bools:
+    def _fits(self, items: Ints, to: Ints) -> Bools:
         problem = self.problem
-        fits: Bools = problem.open[problem.kind[items]]
-        need = self._need[:, items]
-        for amounts, free in zip(need, self.free, strict=True):
+        fits: Bools = problem.open[problem.kind[items][:, None], to]
+        for amounts, free in zip(self._need[:, items], self.free[:, to], strict=True):
             fits &= amounts[:, None] <= free
-        if problem.transient.any():
-            self._fits_at_home(items, fits)
+        if self._any_transient:
+            self._fits_at_home(items, to, fits)
         return fits
 
-    def _fits_at_home(self, items: Ints, fits: Bools) -> None:
+    def _fits_at_home(self, items: Ints, to: Ints, fits: Bools) -> None:
         """What an item holds at its start it need not find free there."""
         problem, lasting = self.problem, ~self.problem.transient
         for row, item in enumerate(items):
             start = problem.start[item]
             if self.place[item] != start:
                 room = (self._need[lasting, item] <= self.free[lasting, start]).all()
-                fits[row, start] = room and problem.open[problem.kind[item], start]
+                fits[row, to == start] = room and problem.open[problem.kind[item], start]
 
-    def _add_rules(self, row: Floats, item: int) -> None:
+    def _add_rules(self, row: Floats, item: int, to: Ints) -> None:
         at = int(self.place[item])
         for rule in self.rules:
             prices = rule.price(item, at)
             if prices is not None:
-                row += prices
+                row += prices[to]
             barred = rule.barred(item, at)
             if barred is not None:
-                row[barred] = np.inf
+                row[barred[to]] = np.inf

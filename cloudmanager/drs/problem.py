@@ -39,6 +39,9 @@ class Shape(enum.IntEnum):
 class Rule(Protocol):
     """A constraint or a price that looks at several places at once. It follows each move."""
 
+    priced: bool
+    """Whether it has prices, or bars alone."""
+
     def covers(self) -> Bools:
         """Which items it says something of."""
 

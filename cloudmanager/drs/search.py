@@ -28,6 +28,9 @@ _SWAP_ITEMS = 2000
 _SWAP_PLACES = 64
 _PARTNERS = 16
 _TRIES = 4
+_MANY_PLACES = 200
+_PROMISING = 32
+_NEARLY = 0.8
 
 
 class Meter:
@@ -115,9 +118,9 @@ class Search:
         worse = changes[np.isfinite(changes) & (changes > self._least)]
         return float(np.quantile(worse, 0.02)) if len(worse) else 0.0
 
-    def _changes(self, items: Ints) -> Floats:
+    def _changes(self, items: Ints, places: Ints | None = None) -> Floats:
         """As the placement says, without what the budget of moves forbids."""
-        changes = self.placement.changes(items)
+        changes = self.placement.changes(items, places)
         self.meter.count(changes.size)
         if self._away >= self._max_moves:
             changes[self.placement.place[items] == self.placement.problem.start[items]] = np.inf
@@ -135,46 +138,61 @@ class Search:
     def _best_shift(self, place: int) -> tuple[float, int, int]:
         """(change, item, to) of the best move away from a place."""
         best = (0.0, -1, -1)
-        items = self._items_at(place)
-        few = max(1, _CELLS // self.placement.problem.places)
-        for begin in range(0, len(items), few):
-            part = items[begin : begin + few]
-            changes = self._changes(part)
-            row, to = divmod(int(np.argmin(changes)), changes.shape[1])
-            if changes[row, to] < best[0]:
-                best = (float(changes[row, to]), int(part[row]), to)
+        mine = self._items_at(place)
+        if not len(mine) or self.placement.hopeless(mine):
+            return best
+        for items, places in self._parts(mine):
+            changes = self._changes(items, places)
+            row, column = divmod(int(np.argmin(changes)), changes.shape[1])
+            if changes[row, column] < best[0]:
+                best = (float(changes[row, column]), int(items[row]), int(places[column]))
         return best
 
+    def _parts(self, items: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """Items with the places to weigh them for: all, or the promising ones of many."""
+        problem = self.placement.problem
+        everywhere = np.arange(problem.places)
+        if problem.places <= _MANY_PLACES:
+            few = max(1, _CELLS // problem.places)
+            yield from ((items[begin : begin + few], everywhere) for begin in range(0, len(items), few))
+            return
+        kinds = problem.kind[items]
+        for kind in np.unique(kinds):
+            alike = items[kinds == kind]
+            places = self.placement.promising(alike, _PROMISING)
+            self.meter.count(problem.places)
+            if len(places):
+                yield alike, places
+
     def _shift(self) -> None:
-        """The best move first, until none helps. What other places said is believed until its turn comes."""
+        """Good moves first, until none helps. What a place said is believed until its turn comes.
+
+        Then it is asked again, and believed when it is still nearly as good as the best that others had said.
+        """
         places = self.placement.problem.places
         seen = [-1] * places
         moves = 0
-        queue: list[tuple[float, int, int, int]] = []
-
-        def look(place: int) -> None:
-            change, item, to = self._best_shift(place)
-            seen[place] = moves
-            if change < -self._least:
-                heapq.heappush(queue, (change, place, item, to))
+        queue: list[tuple[float, int]] = []
 
         while not self.meter.spent:
             if not queue:
                 unsure = [place for place in range(places) if seen[place] != moves]
                 for place in unsure:
-                    look(place)
+                    change, _, _ = self._best_shift(place)
+                    seen[place] = moves
+                    if change < -self._least:
+                        heapq.heappush(queue, (change, place))
                 if not queue:
                     return
-            _, place, item, to = heapq.heappop(queue)
-            if seen[place] != moves:
-                look(place)
+            _, place = heapq.heappop(queue)
+            change, item, to = self._best_shift(place)
+            seen[place] = moves
+            if change >= -self._least:
                 continue
-            self._move(item, to)
-            moves += 1
-            queue = [entry for entry in queue if entry[1] not in (place, to)]
-            heapq.heapify(queue)
-            look(place)
-            look(to)
+            if not queue or change <= _NEARLY * queue[0][0]:
+                self._move(item, to)
+                moves += 1
+            heapq.heappush(queue, (change, place))
 
     def _swap(self) -> bool:
         """One round of swaps; whether any helped."""

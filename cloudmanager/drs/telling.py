@@ -14,7 +14,7 @@ from cloudmanager.drs.plan import Figures, Move
 from cloudmanager.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cloudmanager.drs.cluster import Server, Snapshot
     from cloudmanager.drs.load import Load
@@ -51,7 +51,8 @@ def told_moves(
     for wave in waves:
         for step in wave:
             end.move(step.item, step.to)
-    place = first.problem.start.copy()
+    use = [_used(load, first.problem.start) for load in first.loads]
+    goals = _goals(snapshot, options, first)
     moves = []
     for number, wave in enumerate(waves, 1):
         for step in wave:
@@ -68,12 +69,12 @@ def told_moves(
                     gigabytes=round(server.gigabytes_to_move(options.bandwidth_mb_s), 3),
                     gain=round(gain, 9),
                     price=round(price(server, options), 9),
-                    reason=_reason(snapshot, options, first, place, step),
+                    reason=_reason(snapshot, options, zip(first.loads, use, goals, strict=True), step),
                     intermediate=not last,
                 )
             )
-        for step in wave:
-            place[step.item] = step.to
+        for share, load in zip(use, first.loads, strict=True):
+            _follow(share, load, wave)
     return tuple(moves)
 
 
@@ -164,27 +165,39 @@ def _worth(end: Placement, item: int) -> float:
     return end.change(item, start) + end.price_at(item, int(end.place[item]))
 
 
-def _reason(snapshot: Snapshot, options: Options, first: Model, place: Ints, step: Step) -> str:
+def _follow(share: Floats, load: Load, wave: Sequence[Step]) -> None:
+    """Bring utilisations to where they are after a wave."""
+    for step in wave:
+        for at, use in ((step.source, -load.use[step.item]), (step.to, load.use[step.item])):
+            if load.room[at] > 0:
+                share[at] += use / load.room[at]
+
+
+def _goals(snapshot: Snapshot, options: Options, first: Model) -> list[float]:
+    """The utilisation that hosts should have, for each load."""
+    up = np.array([host.state is HostState.UP for host in snapshot.hosts], dtype=np.float64)
+    balance = options.mode is Mode.BALANCE
+    return [mean_utilisation(load, up) if balance else options.low for load in first.loads]
+
+
+def _reason(
+    snapshot: Snapshot, options: Options, loads: Iterable[tuple[Load, Floats, float]], step: Step
+) -> str:
+    """Why a server leaves its host: the resource in which that helps most."""
     source, to = snapshot.hosts[step.source].name, snapshot.hosts[step.to].name
     if step.hop:
         return f"makes way on {source} for another server, and goes on from {to}"
     if options.mode is Mode.CONSOLIDATE:
         return f"empties {source}"
-    best: tuple[float, str] = (0.0, "its server group is better kept there")
-    for load in first.loads:
-        share = _used(load, place)
-        goal = mean_utilisation(load, _up(snapshot)) if options.mode is Mode.BALANCE else options.low
+    aim = "the mean" if options.mode is Mode.BALANCE else "the mark"
+    best = (0.0, "its server group is better kept there, or it makes room for another server")
+    for load, share, goal in loads:
+        room = load.room[step.source]
         gap = options.weights[load.resource] * (share[step.source] - share[step.to]) * load.use[step.item]
-        gap = gap / load.room[step.source] if load.room[step.source] > 0 else 0.0
-        if gap > best[0]:
-            aim = "the mean" if options.mode is Mode.BALANCE else "the mark"
+        if room > 0 and gap / room > best[0]:
             shares = f"is {share[step.source]:.0%}, of {to} {share[step.to]:.0%}"
-            best = (float(gap), f"{load.resource} of {source} {shares}, {aim} {goal:.0%}")
+            best = (float(gap / room), f"{load.resource} of {source} {shares}, {aim} {goal:.0%}")
     return best[1]
-
-
-def _up(snapshot: Snapshot) -> Floats:
-    return np.array([host.state is HostState.UP for host in snapshot.hosts], dtype=np.float64)
 
 
 def _why_not(snapshot: Snapshot, placement: Placement, server: Server, at: int) -> str:
