@@ -86,6 +86,32 @@ async def test_not_more_than_the_limit_come_to_one_host_at_once(fleet):
     assert max(most.values()) == 1
 
 
+async def test_servers_that_came_before_the_cordon_was_there_leave_as_well(fleet):
+    original = fleet.nova.cordon
+
+    async def cordon(host, reason):
+        if "late" not in fleet.nova.guests:
+            fleet.nova.add_server("late", host)
+        return await original(host, reason)
+
+    fleet.nova.cordon = cordon
+    flow = await run(fleet, "shutdown-host")
+    assert flow.status == "SUCCESS", flow.error
+    assert {row["id"] for row in flow.result["servers"]} == {"late", *(f"s{number}" for number in range(6))}
+    assert "late" in {row["server_id"] for row in flow.result["plan"]}
+    assert not on(fleet)
+
+
+async def test_power_is_not_cut_while_somebody_elses_server_is_on_its_way(fleet):
+    fleet.nova.add_server("guest", "h2")
+    await fleet.nova.live_migrate("guest", "h1")
+    flow = await run(fleet, "shutdown-host")
+    assert flow.status == "SUCCESS", flow.error
+    assert fleet.nova.guests["guest"].moves == 2
+    assert fleet.nova.host_of("guest") != "h1"
+    assert not on(fleet)
+
+
 async def test_shutdown_switches_off_only_when_empty(fleet):
     flow = await run(fleet, "shutdown-host")
     assert flow.status == "SUCCESS", flow.error
@@ -307,6 +333,23 @@ async def test_rolling_restart_stops_at_the_first_failure(fleet):
     assert flow.status == "FAILURE"
     assert flow.result == {"success": ["h1"], "failed": ["h2"], "not_begun": ["h3"]}
     assert "h3" in flow.error
+
+
+async def test_of_hosts_that_are_restarted_together_each_is_cordoned_before_the_next_begins(fleet):
+    begun = {}
+    original = fleet.nova.cordon
+
+    async def cordon(host, reason):
+        with fleet.database.reading() as session:
+            subjects = select(FlowRow.subject).where(FlowRow.kind == "restart-host")
+            begun.setdefault(host, set(session.scalars(subjects)))
+        return await original(host, reason)
+
+    fleet.nova.cordon = cordon
+    flow_id = fleet.start_flow("restart-hosts", None, hosts=["h1", "h2"], batch=2)
+    await fleet.sweep_until_quiet(rounds=600)
+    assert fleet.flow(flow_id).status == "SUCCESS"
+    assert begun == {"h1": {"host:h1"}, "h2": {"host:h1", "host:h2"}}
 
 
 async def test_rolling_restart_leaves_somewhere_to_drain_to(fleet):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from cloudmanager.errors import NotFound
 from cloudmanager.flows.base import Child, Done, Fail, Outcome, Wait
-from cloudmanager.flows.hosts.survey import planned
+from cloudmanager.flows.hosts.survey import allowed_by, in_words, judge_all, planned
 from cloudmanager.flows.servers.destinations import NOVA, Candidate, Incoming, candidates, next_destination
 from cloudmanager.flows.servers.ways import Way
 from cloudmanager.models import FlowRow
@@ -33,10 +35,11 @@ _PASSED_ON = ("block_migration", "policy")
 
 
 async def move_servers(run: Run) -> Outcome:
-    """Migrate what can be, so many at a time; done when no move is open. Failures are told, not hidden."""
+    """Migrate what can be, so many at a time; done when no move is open and no server is on its way here."""
     if not run.memo["found"]["up"]:
         return Done()
-    return await work_through(run, "move-server", planned(run, Way.LIVE, Way.COLD))
+    outcome = await work_through(run, "move-server", planned(run, Way.LIVE, Way.COLD))
+    return (await _see_who_came(run) or outcome) if isinstance(outcome, Done) else outcome
 
 
 async def confirm_empty(run: Run) -> Outcome:
@@ -59,6 +62,39 @@ async def call_back(run: Run) -> Outcome:
         return Done()
     await run.cancel_children()
     return Wait(1.0, "waiting for the servers that are moving to come to rest")
+
+
+# --- who comes meanwhile -----------------------------------------------------------------------------------
+
+
+async def _see_who_came(run: Run) -> Outcome | None:
+    """Judge those that were on their way when the host was cordoned: by a boot, or a move of anybody's."""
+    host, cloud = run.params["host"], run.ports.cloud
+    if coming := await _coming(run):
+        return Wait(_LOOK_EVERY, f"{coming} servers are on their way to {host}")
+    known = {verdict["server_id"] for verdict in run.memo["plan"]}
+    if all(server.id in known for server in await cloud.servers_on(host)):
+        return None
+    allowed = allowed_by(run.kind, run.params, host_up=True)
+    verdicts = await judge_all(cloud, host, allowed, host_up=True)
+    new = [verdict for verdict in verdicts if verdict.server_id not in known]
+    for verdict in new:
+        run.event(verdict.server_id, "planned", f"came meanwhile; {in_words(verdict)}")
+    run.memo["plan"] = [*run.memo["plan"], *(verdict.told() for verdict in new)]
+    run.result = {**run.result, "plan": run.memo["plan"]}
+    return Wait(0.0, f"{len(new)} servers came meanwhile")
+
+
+async def _coming(run: Run) -> int:
+    """How many servers are moving to the host: cutting its power now would hurt them."""
+    host, cloud = run.params["host"], run.ports.cloud
+    found = 0
+    for record in await cloud.migrations_of_host(host):
+        if record.destination == host and not record.ended:
+            with suppress(NotFound):
+                server = await cloud.server(record.server_id)
+                found += server.task_state is not None and server.host != host
+    return found
 
 
 # --- the queue ---------------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ async def can_be_begun(run: Run, turn: Turn, services: Mapping[str, Service]) ->
     if any(services[host].enabled for host in turn.busy if host in services):
         return []
     incoming = await run.read(incoming_moves)
+    if incoming.unknown:
+        return []
     return [host for host in turn.not_begun if not incoming.known[host]]
 
 

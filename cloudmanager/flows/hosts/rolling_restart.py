@@ -12,6 +12,7 @@ from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.hosts.drain import call_back
 from cloudmanager.flows.hosts.in_turn import (
     begin,
+    can_be_begun,
     how_far,
     most_at_a_time,
     newly_down,
@@ -45,17 +46,19 @@ async def restart_in_turn(run: Run) -> Outcome:
     """Start the next as others are back; after the first failure, or an unhealthy cloud, begin no other."""
     turn = await how_far(run, "restart-host", run.params["hosts"], done="is back")
     run.result = {"success": turn.succeeded, "failed": turn.failed, "not_begun": turn.not_begun}
+    services = {service.host: service for service in await run.ports.cloud.services()}
     if not run.memo.get("stopped"):
         run.memo["stopped"] = _first_failure(turn) or (
-            newly_down(run, await run.ports.cloud.services(), turn.busy) if turn.not_begun else None
+            newly_down(run, services.values(), turn.busy) if turn.not_begun else None
         )
     if run.memo["stopped"] or not turn.not_begun:
         if turn.busy:
             return Wait(_LOOK_EVERY, f"waiting for {', '.join(turn.busy)}")
         return _end(run, turn)
-    free = run.memo["batch"] - len(turn.busy)
     params = {name: value for name, value in run.params.items() if name not in _OWN}
-    held = await begin(run, "restart-host", turn.not_begun[:free], params) if free > 0 else {}
+    held: dict[str, str] = {}
+    if len(turn.busy) < run.memo["batch"]:
+        held = await begin(run, "restart-host", (await can_be_begun(run, turn, services))[:1], params)
     waits = "".join(f"; {subject} is held by task {task}" for subject, task in held.items())
     return Wait(_LOOK_EVERY, f"{len(turn.succeeded)} of {len(turn.hosts)} hosts restarted{waits}")
 
