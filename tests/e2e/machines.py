@@ -59,14 +59,15 @@ class Site:
             process.kill()
             process.wait()
 
-    def start_all(self) -> Client:
-        """Two of each process, and one API; a client for it."""
+    def start_all(self, *, monitors: int = 2) -> Client:
+        """One API, two workers, two schedulers, so many monitors; a client for the API."""
         self.say("db", "upgrade")
         token = self.say("token", "create", "operator", "--role", "admin").split()[-1]
         self.start("api", "api")
         for number in (1, 2):
             self.start(f"worker{number}", "worker", "--name", f"w{number}")
             self.start(f"scheduler{number}", "scheduler")
+        for number in range(1, monitors + 1):
             self.start(f"monitor{number}", "monitor")
         client = Client(f"http://127.0.0.1:{self.port}", token, self.logs)
         wait_until(lambda: ready(client), within=40, why=self.logs)

@@ -44,7 +44,7 @@ def processes(cloud, database, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(cloud, processes):
-    client = processes.start_all()
+    client = processes.start_all(monitors=0)
     operator = Operator(client)
     for host, port in cloud.bmcs.ports.items():
         operator.register(host, HOST, port, LOGIN, PASSWORD)
