@@ -27,6 +27,7 @@ from cloudmanager.config import (
     oslo_policy,
     power,
     prometheus,
+    pxe,
     secrets,
 )
 from cloudmanager.errors import Misconfigured
@@ -53,6 +54,7 @@ SECTIONS = (
     nova,
     power,
     prometheus,
+    pxe,
     secrets,
 )
 
