@@ -72,6 +72,7 @@ def model(snapshot: Snapshot, options: Options) -> Model:
         weight=weight,
         shapes=tuple(shape for shape, _ in terms),
         price=np.array([price(server, options) for server in snapshot.servers]),
+        family=_families(snapshot),
         rules=_rules(snapshot, options, start),
     )
     return Model(problem, fixed, tuple(found.notes), shown, bool(over.any()))
@@ -152,6 +153,12 @@ def _kinds(snapshot: Snapshot) -> tuple[Ints, Bools]:
             rows.append([target_obstacle(server, source, host) is None for host in snapshot.hosts])
         kind[index] = numbers[key]
     return kind, np.array(rows, dtype=bool).reshape(len(rows), len(snapshot.hosts))
+
+
+def _families(snapshot: Snapshot) -> Ints:
+    """Hosts with the same number have the same CPU: a server that runs on one can go on to the others."""
+    models = sorted({host.cpu_model or "" for host in snapshot.hosts})
+    return np.array([models.index(host.cpu_model or "") for host in snapshot.hosts], dtype=np.intp)
 
 
 def _amounts(snapshot: Snapshot, options: Options, shown: Sequence[Load]) -> tuple[Floats, Floats]:

@@ -67,7 +67,7 @@ class Problem:
 
     A kind says which places are open to an item. `transient` amounts are held at an item's first place too,
     once it has left. `price` is paid for an item that is not at its start, `route[start, place]`
-    besides, whose diagonal is 0.
+    besides, whose diagonal is 0. An item makes way to places of its target's `family` alone.
     """
 
     start: Ints
@@ -82,6 +82,7 @@ class Problem:
     weight: Floats
     shapes: tuple[Shape, ...]
     price: Floats
+    family: Ints
     route: Floats | None = None
     rules: tuple[Callable[[], Rule], ...] = ()
     runs: tuple[tuple[Shape, slice], ...] = field(init=False)

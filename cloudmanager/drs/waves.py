@@ -107,7 +107,8 @@ class _Ordering:
             for to in np.argsort(changes, kind="stable"):
                 if not np.isfinite(changes[to]):
                     break
-                if to != self.target[item] and self._opens(item, int(to), waiting):
+                kin = placement.problem.family[to] == placement.problem.family[self.target[item]]
+                if kin and to != self.target[item] and self._opens(item, int(to), waiting):
                     self._hopped.add(item)
                     return [Step(item, int(placement.place[item]), int(to), hop=True)]
         return []

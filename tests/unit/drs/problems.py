@@ -55,6 +55,7 @@ def drawn(draw: Callable, *, together: bool = True) -> Drawn:
         weight=table(len(shapes), places, 0, 3),
         shapes=shapes,
         price=table(1, items, 0, 4)[0],
+        family=np.zeros(places, dtype=np.intp),
         route=table(places, places, 0, 3) * (1 - np.eye(places)) if draw(st.booleans()) else None,
         rules=(
             lambda: Apart([g for g, _ in apart], [limit for _, limit in apart], start, places),
