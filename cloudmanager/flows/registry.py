@@ -1,6 +1,7 @@
 """Every kind of flow, by name."""
 
 from cloudmanager.flows.base import Flow
+from cloudmanager.flows.boot_from_network import BOOT_FROM_NETWORK
 from cloudmanager.flows.bulk_power import POWER_OFF_NODES, POWER_ON_NODES, RESET_NODES
 from cloudmanager.flows.hosts.come_back import AWAIT_RETURN, RELEASE_HOST
 from cloudmanager.flows.hosts.evacuate import EVACUATE_HOST
@@ -10,6 +11,7 @@ from cloudmanager.flows.hosts.shutdown import DECOMMISSION_HOST, SHUTDOWN_HOST
 from cloudmanager.flows.maintenance.window import MAINTENANCE_WINDOW
 from cloudmanager.flows.power import POWER_OFF, POWER_ON, RESET
 from cloudmanager.flows.rotate_password import ROTATE_PASSWORD
+from cloudmanager.flows.rotate_passwords import ROTATE_PASSWORDS
 from cloudmanager.flows.servers.balance import BALANCE_SERVER
 from cloudmanager.flows.servers.clone import CLONE_SERVER
 from cloudmanager.flows.servers.move import EVACUATE_SERVER, MOVE_SERVER
@@ -20,10 +22,12 @@ _ALL = (
     POWER_ON,
     POWER_OFF,
     RESET,
+    BOOT_FROM_NETWORK,
     POWER_ON_NODES,
     POWER_OFF_NODES,
     RESET_NODES,
     ROTATE_PASSWORD,
+    ROTATE_PASSWORDS,
     EVACUATE_HOST,
     SHUTDOWN_HOST,
     DECOMMISSION_HOST,

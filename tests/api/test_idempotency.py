@@ -51,6 +51,7 @@ ACTIONS = [
     ("/v1/power-controls/1/actions/power-on", {"coil": 1}),
     ("/v1/power-controls/1/actions/power-off", {"coil": 1}),
     ("/v1/power-controls/1/actions/rotate-password", None),
+    ("/v1/power-controls/actions/rotate-password", {"ids": [1, 2]}),
     ("/v1/power-controls/1/actions/rotate-password", {"password": "s3cret-of-aisle"}),
     ("/v1/nodes/2/power-controls/", {"power_control_id": 2, "power_control_port": 1}),
     ("/v1/nodes/1/availability-storages/", {"availability_storages": [1]}),

@@ -37,13 +37,14 @@ CASES = {
     ),
     "reset": Case("reset", {"on": True}, ends_on=True),
     "reset, was off": Case("reset", {"on": False}, ends_on=True),
+    "boot-from-network": Case("boot-from-network", {"on": True}, ends_on=True),
     "reset, by relay": Case("reset", {"on": True}, ends_on=True, actions=RELAY),
     "power-on-nodes": Case("power-on-nodes", {"on": False}, ends_on=True, nodes=2),
     "power-off-nodes": Case("power-off-nodes", {"on": True}, ends_on=False, params={"soft": True}, nodes=2),
     "reset-nodes": Case("reset-nodes", {"on": True}, ends_on=True, nodes=3),
 }
 
-SWEPT_ELSEWHERE = {"rotate-password"}
+SWEPT_ELSEWHERE = {"rotate-password", "rotate-passwords"}
 """Flows with a world of their own, each with its crash sweep in its own file."""
 
 
