@@ -12,10 +12,11 @@ from cloudmanager.api.answers import answer, task_location
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.fields import whole
 from cloudmanager.api.idempotency import keep
-from cloudmanager.api.node_power import Action, PowerOff, controls_of, start_flow
+from cloudmanager.api.node_power import Action, PowerOff, Reset, controls_of, start_flow
 from cloudmanager.api.node_schemas import NodeControlShape
 from cloudmanager.api.nodes import blueprint
 from cloudmanager.api.operation import operation
+from cloudmanager.api.power_protection import ERRORS, refuse_while_servers_run
 from cloudmanager.api.query import Options, bounded
 from cloudmanager.api.services import services
 from cloudmanager.errors import InvalidInput, NotFound
@@ -84,11 +85,17 @@ class BulkAction(Action):
     node_ids = fields.List(whole(1), required=True, validate=validate.Length(min=1))
 
 
+class BulkReset(BulkAction, Reset):
+    """Which nodes to restart."""
+
+
 class BulkPowerOff(BulkAction, PowerOff):
     """Which nodes to switch off, and how."""
 
 
 def _serve_bulk_action(action: str, summary: str, body: Body) -> None:
+    takes_power = isinstance(body, Reset)
+
     @operation(
         blueprint,
         "POST",
@@ -99,11 +106,13 @@ def _serve_bulk_action(action: str, summary: str, body: Body) -> None:
         query=Options({"wait": _WAIT}),
         body=body,
         answers={200: Answer({"anyOf": [_OUTCOME, _PLAN]}, sometimes=("Location",))},
-        errors=(404,),
+        errors=(404, *ERRORS) if takes_power else (404,),
     )
     def act(query: Mapping[str, int], body: dict[str, Any]) -> Response:
         """Nothing is started when one of the ids is unknown."""
         node_ids = _distinct(body.pop("node_ids"))
+        if takes_power:
+            refuse_while_servers_run(node_ids, force=body.pop("force", False))
         dry_run = body.pop("dry_run", False)
         with services().database.transaction() as session:
             _check_known(session, node_ids)
@@ -117,7 +126,7 @@ def _serve_bulk_action(action: str, summary: str, body: Body) -> None:
 
 _serve_bulk_action("power-on", "Switch many nodes on", BulkAction())
 _serve_bulk_action("power-off", "Switch many nodes off", BulkPowerOff())
-_serve_bulk_action("reset", "Restart many nodes", BulkAction())
+_serve_bulk_action("reset", "Restart many nodes", BulkReset())
 
 
 def _distinct(node_ids: Sequence[int]) -> list[int]:

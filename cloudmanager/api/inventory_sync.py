@@ -52,10 +52,7 @@ class SyncInventory(Body):
     errors=(409, 501, 502, 504),
 )
 def sync_nodes(body: dict[str, Any]) -> Response:
-    """Nothing is deleted: a node whose hypervisor has vanished becomes inactive.
-
-    When Nova does not answer, nothing is changed. `plan` is the answer to `dry_run`.
-    """
+    """Nothing is deleted: a node whose hypervisor has vanished becomes inactive. `plan` is for `dry_run`."""
     snapshot = services().cloud.ask(sync.look)
     if body.get("dry_run"):
         return answer({"plan": _shown(sync.difference(services().database, snapshot))})

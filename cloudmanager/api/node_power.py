@@ -18,6 +18,7 @@ from cloudmanager.api.nodes import SELECT_CONTROLS, blueprint, nodes, present_co
 from cloudmanager.api.operation import operation
 from cloudmanager.api.power_controls import blueprint as controls_blueprint
 from cloudmanager.api.power_controls import power_controls
+from cloudmanager.api.power_protection import ERRORS, refuse_while_servers_run
 from cloudmanager.api.services import services
 from cloudmanager.db import after_commit
 from cloudmanager.errors import Conflict
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flask import Response
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 PLAN = {
@@ -64,7 +66,13 @@ class Action(Body):
     dry_run = Flag()
 
 
-class PowerOff(Action):
+class Reset(Action):
+    """`force` does it also where `[power] protect_running_servers` forbids it."""
+
+    force = Flag()
+
+
+class PowerOff(Reset):
     """`soft` asks the operating system first, and cuts power only when it has not obeyed in time."""
 
     soft = Flag()
@@ -81,6 +89,8 @@ class CoilPowerOff(PowerOff, CoilAction):
 
 
 def _serve_node_action(kind: str, summary: str, body: Body) -> None:
+    takes_power = isinstance(body, Reset)
+
     @operation(
         blueprint,
         "POST",
@@ -90,10 +100,12 @@ def _serve_node_action(kind: str, summary: str, body: Body) -> None:
         summary=summary,
         body=body,
         answers={202: None, 200: Answer(PLAN, "The plan, for `dry_run`.")},
-        errors=(409,),
+        errors=ERRORS if takes_power else (409,),
     )
     def act(node_id: int, body: dict[str, Any]) -> Response:
         """By the node's default control; when that is silent, by its others in turn."""
+        if takes_power:
+            refuse_while_servers_run([node_id], force=body.pop("force", False))
         with services().database.transaction() as session:
             nodes.row(session, node_id)
             controls = controls_of(session, [node_id]).get(node_id)
@@ -110,10 +122,12 @@ def _serve_node_action(kind: str, summary: str, body: Body) -> None:
 
 _serve_node_action("power-on", "Switch a node on; one that runs is not touched", Action())
 _serve_node_action("power-off", "Switch a node off", PowerOff())
-_serve_node_action("reset", "Restart a node", Action())
+_serve_node_action("reset", "Restart a node", Reset())
 
 
 def _serve_coil_action(kind: str, summary: str, body: Body) -> None:
+    takes_power = isinstance(body, Reset)
+
     @operation(
         controls_blueprint,
         "POST",
@@ -123,11 +137,13 @@ def _serve_coil_action(kind: str, summary: str, body: Body) -> None:
         summary=summary,
         body=body,
         answers={202: None, 200: Answer(PLAN, "The plan, for `dry_run`.")},
-        errors=(409,),
+        errors=ERRORS if takes_power else (409,),
     )
     def act(power_control_id: int, body: dict[str, Any]) -> Response:
         """When a node is on the coil, this is an action on the node, by this control alone."""
         port = body.pop("coil")
+        if takes_power:
+            refuse_while_servers_run(_nodes_on(power_control_id, port), force=body.pop("force", False))
         with services().database.transaction() as session:
             check_port_exists(power_controls.row(session, power_control_id), port, "coil")
             subject, params = _coil(session, power_control_id, port)
@@ -179,10 +195,19 @@ def controls_of(session: Session, node_ids: Sequence[int]) -> dict[int, list[dic
 def _coil(session: Session, control_id: int, port: str) -> tuple[str, dict[str, Any]]:
     """The subject and parameters for a coil: those of the node on it, if there is one."""
     params = {"control_id": control_id, "port": port}
-    query = select(NodeControl.node_id).where(
-        NodeControl.power_control_id == control_id, NodeControl.power_control_port == port
-    )
-    node_id = session.scalar(query)
+    node_id = session.scalar(_node_on(control_id, port))
     if node_id is None:
         return f"coil:{control_id}:{port}", params
     return subject_of(node_id), {"node_id": node_id, **params}
+
+
+def _nodes_on(control_id: int, port: str) -> list[int]:
+    """The node on a coil, if there is one."""
+    with services().database.reading() as session:
+        return list(session.scalars(_node_on(control_id, port)))
+
+
+def _node_on(control_id: int, port: str) -> Select[int]:
+    return select(NodeControl.node_id).where(
+        NodeControl.power_control_id == control_id, NodeControl.power_control_port == port
+    )

@@ -55,4 +55,9 @@ OPTIONS = [
         min=0,
         help="SSH log-ons that one process has under way at once; further ones wait. 0 is unlimited.",
     ),
+    cfg.BoolOpt(
+        "protect_running_servers",
+        default=False,
+        help="Refuse to switch off or reset a node on which servers of Nova run, unless `force` is given.",
+    ),
 ]

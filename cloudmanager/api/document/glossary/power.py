@@ -81,6 +81,7 @@ _ACTION: Words = {
         "Ask the operating system first, and cut the power only when it has not obeyed in time.",
         True,
     ),
+    "force": ("Do it also where `[power] protect_running_servers` forbids it.", True),
     "coil": ("Port of the control, counted from 1.", "1"),
     "node_ids": ("Numbers of the nodes; one given twice counts once.", [1, 2, 3]),
 }
@@ -105,7 +106,9 @@ SCHEMAS: Mapping[str, Words] = {
     "PowerOff": _ACTION,
     "CoilAction": _ACTION,
     "CoilPowerOff": _ACTION,
+    "Reset": _ACTION,
     "BulkAction": _ACTION,
+    "BulkReset": _ACTION,
     "BulkPowerOff": _ACTION,
     "RotatePasswords": {"ids": ("Numbers of the power controls.", [1, 2])},
     "RotatePassword": _ROTATION,
