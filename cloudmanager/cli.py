@@ -92,13 +92,14 @@ def scheduler(config_file: Path | None, state_dir: Path) -> None:
 @main.command()
 @config_options
 def monitor(config_file: Path | None, state_dir: Path) -> None:
-    """Run a monitor: it watches the power state of the fleet. Several share the devices."""
+    """Run a monitor: it watches the power of the fleet and tracks hosts. Several share the work."""
     from cloudmanager import logs
     from cloudmanager.monitor.process import run
+    from cloudmanager.tracking.companion import tracker_beside
 
     config = load(config_file, state_dir)
     logs.set_up(config, "monitor")
-    run(config)
+    run(config, tracker_beside)
 
 
 @main.group()

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -35,14 +36,29 @@ _WRITE_EVERY = 0.5
 """Seconds between two batches of writes."""
 
 
-def run(config: Config) -> None:
-    """Watch until SIGTERM or ctrl-C."""
-    asyncio.run(_Monitor(config).run())
+class Companion(Protocol):
+    """Something else that this process does all the time."""
+
+    async def run(self) -> None:
+        """Do it, until cancelled."""
+
+    async def close(self) -> None:
+        """Leave nothing open, and nothing to us that others could do."""
+
+
+Beside = Callable[["Config", Database, str], Companion | None]
+"""Makes a companion for the process of this name; None: not wished."""
+
+
+def run(config: Config, *beside: Beside) -> None:
+    """Watch until SIGTERM or ctrl-C, and do whatever else is given."""
+    asyncio.run(_Monitor(config, beside).run())
 
 
 class _Monitor:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, beside: Sequence[Beside] = ()) -> None:
         self._config = config
+        self._beside = beside
         self._options = config.monitor
         self._database = Database.from_config(config)
         self._vault = Vault(Path(config.secrets.key_file))
@@ -60,7 +76,11 @@ class _Monitor:
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         cloud, sync = self._sync()
         always = (self._refresh(poller), poller.run(), self._write(), stopped.wait())
-        work = [asyncio.create_task(each) for each in (*always, *([sync.run()] if sync else []))]
+        companions = [
+            made for make in self._beside if (made := make(self._config, self._database, self._name))
+        ]
+        others = [*([sync.run()] if sync else []), *(companion.run() for companion in companions)]
+        work = [asyncio.create_task(each) for each in (*always, *others)]
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -70,6 +90,8 @@ class _Monitor:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
             await poller.close()
+            for companion in companions:
+                await companion.close()
             if cloud:
                 await cloud.close()
             if sync:

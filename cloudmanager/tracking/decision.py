@@ -6,7 +6,18 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.tracking.gates import GATES, Answer, Hold, Pass, Refuse, seen_down_often
+from cloudmanager.tracking.gates import (
+    GATES,
+    Answer,
+    Hold,
+    Pass,
+    Refuse,
+    held_by_no_task,
+    not_decided_before,
+    not_reserved,
+    not_switched_off_by_us,
+    seen_down_often,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +37,7 @@ class State(enum.StrEnum):
     DEAD = "dead"
 
 
-EXPLAINED_BY = frozenset({"not_switched_off_by_us", "held_by_no_task", "not_decided_before", "not_reserved"})
-"""Gates that are shut while something explains that a host is down."""
+_EXPLAINING = (not_switched_off_by_us, held_by_no_task, not_decided_before, not_reserved)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,11 @@ def judge(host: HostFacts, seen: Snapshot) -> Verdict:
         return Verdict(host.name, State.EXPLAINED, passages, f"nothing: {shut.answer.reason}")
     reason = shut.answer.reason
     return Verdict(host.name, State.REFUSED, passages, f"nothing: {reason}", False, reason, shut.gate)
+
+
+def is_explained(host: HostFacts, seen: Snapshot) -> bool:
+    """Whether something explains that the host is down: such looks do not count."""
+    return any(not isinstance(gate(host, seen), Pass) for gate in _EXPLAINING)
 
 
 def _after_the_others(verdict: Verdict, limit: int) -> Verdict:

@@ -1,6 +1,7 @@
 """`evacuate-host`: empty a host by its state. One that is up is drained; one that is down is fenced first.
 
-Parameters: `host`; optional `allow_off_vm`, `move_locked`, `block_migration`, `policy`, `fenced`.
+Parameters: `host`; optional `allow_off_vm`, `move_locked`, `block_migration`, `policy`, `fenced`, and
+`only_if_down`: end untouched when it is up.
 """
 
 from cloudmanager.flows.base import Flow
@@ -9,6 +10,7 @@ from cloudmanager.flows.hosts.drain import call_back, confirm_empty, move_server
 from cloudmanager.flows.hosts.evacuation import (
     await_the_return,
     evacuate_servers,
+    expect_down,
     host_is_down,
     permit_evacuation,
     plan_evacuation,
@@ -23,6 +25,7 @@ EVACUATE_HOST = Flow(
     queue=QUEUE,
     steps=(
         remember_host,
+        expect_down,
         permit_evacuation,
         plan_to_empty(must_succeed=False),
         cordon,

@@ -28,6 +28,13 @@ def must_evacuate(run: Run) -> bool:
     return bool(run.params.get("allow_evacuate") and run.memo.get("left"))
 
 
+async def expect_down(run: Run) -> Outcome:
+    """End untouched when the host, which was thought to be dead, is up after all."""
+    if run.params.get("only_if_down") and not host_is_down(run):
+        return Fail(f"{run.params['host']} is up again: nothing was touched")
+    return Done()
+
+
 async def permit_evacuation(run: Run) -> Outcome:
     """Honour what the configuration forbids, before anything is touched."""
     if not (host_is_down(run) or run.params.get("allow_evacuate")):

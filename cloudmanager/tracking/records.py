@@ -1,0 +1,195 @@
+"""What our own database knows of hosts, read at once: a handful of queries, however many hosts there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import or_, select
+
+from cloudmanager.models import (
+    AvailabilityStorage,
+    FlowRow,
+    Node,
+    NodeAvailabilityStorage,
+    NodeControl,
+    PowerAction,
+    Status,
+    TrackedHost,
+)
+from cloudmanager.tracking.heartbeats import Storage
+from cloudmanager.tracking.snapshot import Came, Decision, Power
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.openstack.records import Hypervisor
+
+_POWER = {"power_on": Power.ON, "power_off": Power.OFF}
+_STARTING = frozenset({"power_on", "reset"})
+
+
+class Machine(NamedTuple):
+    """A node as decisions need it; `power` is unknown when it was last looked at too long ago."""
+
+    id: int
+    reserved: bool
+    power: Power
+    controls: frozenset[int]
+
+
+@dataclass
+class Records:
+    """All of it, by the host's name or the node's id."""
+
+    nodes: dict[str, Machine] = field(default_factory=dict)
+    rows: dict[str, TrackedHost] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)
+    """{subject: the open task that holds it}"""
+    own_power: dict[int, str] = field(default_factory=dict)
+    storages: dict[int, tuple[Storage, ...]] = field(default_factory=dict)
+    decisions: dict[str, Came] = field(default_factory=dict)
+    devices: dict[int, bool] = field(default_factory=dict)
+    """{power control: whether it answers}, of those that have answered once"""
+
+    def decision(self, row: TrackedHost | None) -> Decision | None:
+        """What was decided for the present outage of a host."""
+        if row is None or row.decision_id is None:
+            return None
+        came = self.decisions.get(row.decision_id, Came.SUCCEEDED)
+        return Decision(row.decision_id, row.decided_at or 0.0, came)
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Now, for how many seconds a look at power counts, and how many a node may take to boot."""
+
+    now: float
+    power: float
+    boot: float
+
+
+def read(session: Session, down: Collection[str], hypervisors: Iterable[Hypervisor], ages: Ages) -> Records:
+    """What is known of all hosts, and of those that are down whatever can explain that."""
+    found = Records()
+    found.rows = {row.host: row for row in session.scalars(select(TrackedHost))}
+    controls = _controls(session, found, ages)
+    _nodes(session, found, hypervisors, controls, ages)
+    nodes_down = {found.nodes[host].id: host for host in down if host in found.nodes}
+    held = select(FlowRow.subject, FlowRow.id).where(
+        FlowRow.ended_at.is_(None),
+        or_(
+            FlowRow.subject.startswith("host:"),
+            FlowRow.subject.startswith("return:"),
+            FlowRow.subject.startswith("node:"),
+        ),
+    )
+    found.holders = {subject: flow_id for subject, flow_id in session.execute(held) if subject}
+    _decisions(session, found)
+    if nodes_down:
+        _own_power(session, found, set(nodes_down), ages)
+    _storages(session, found)
+    return found
+
+
+def _controls(session: Session, found: Records, ages: Ages) -> Mapping[int, set[int]]:
+    """{node: its controls}; also which devices answer."""
+    query = select(
+        NodeControl.node_id,
+        NodeControl.power_control_id,
+        NodeControl.is_initialized,
+        NodeControl.power_state,
+        NodeControl.power_state_checked_at,
+    )
+    controls: defaultdict[int, set[int]] = defaultdict(set)
+    for node_id, control_id, initialized, state, checked_at in session.execute(query):
+        controls[node_id].add(control_id)
+        if initialized:
+            answers = state is not None and _young(checked_at, ages)
+            found.devices[control_id] = found.devices.get(control_id, False) or answers
+    return controls
+
+
+def _nodes(
+    session: Session,
+    found: Records,
+    hypervisors: Iterable[Hypervisor],
+    controls: Mapping[int, set[int]],
+    ages: Ages,
+) -> None:
+    """A host's node has its hypervisor's id or its name. One whose host is a guess is nobody's."""
+    host_of = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
+    query = select(
+        Node.id,
+        Node.name,
+        Node.hypervisor_id,
+        Node.is_reserved,
+        Node.power_state,
+        Node.power_state_checked_at,
+    )
+    several = set()
+    for node_id, name, hypervisor_id, reserved, state, checked_at in session.execute(query):
+        host = host_of.get(hypervisor_id or "", name or "")
+        power = _POWER.get(state or "", Power.UNKNOWN) if _young(checked_at, ages) else Power.UNKNOWN
+        machine = Machine(node_id, reserved, power, frozenset(controls.get(node_id, ())))
+        if host in found.nodes:
+            several.add(host)
+        found.nodes[host] = machine
+    for host in several:
+        del found.nodes[host]
+
+
+def _young(checked_at: datetime | None, ages: Ages) -> bool:
+    return checked_at is not None and ages.now - _seconds(checked_at) <= ages.power
+
+
+def _seconds(moment: datetime) -> float:
+    """A stored time, which is UTC without zone, as seconds since the epoch."""
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def _decisions(session: Session, found: Records) -> None:
+    ids = {row.decision_id for row in found.rows.values() if row.decision_id}
+    query = select(FlowRow.id, FlowRow.status, FlowRow.ended_at).where(FlowRow.id.in_(ids))
+    for flow_id, status, ended_at in session.execute(query):
+        ended = Came.SUCCEEDED if status == Status.SUCCESS else Came.FAILED
+        found.decisions[flow_id] = Came.OPEN if ended_at is None else ended
+
+
+def _own_power(session: Session, found: Records, nodes: Collection[int], ages: Ages) -> None:
+    """By which of our power actions a node is down, apart from the fences of our own decisions."""
+    fenced = select(FlowRow.id).where(FlowRow.parent_id.in_(found.decisions))
+    query = (
+        select(PowerAction.node_id, PowerAction.action, PowerAction.start_time, PowerAction.result)
+        .where(
+            PowerAction.node_id.in_(nodes),
+            or_(PowerAction.task_id.is_(None), PowerAction.task_id.not_in(fenced)),
+            or_(PowerAction.result.is_(None), PowerAction.result == Status.SUCCESS),
+        )
+        .order_by(PowerAction.id)
+    )
+    powers = {machine.id: machine.power for machine in found.nodes.values()}
+    for node_id, action, started_at, _result in session.execute(query):
+        found.own_power.pop(node_id, None)
+        began = _seconds(started_at)
+        booting = action in _STARTING and 0 <= ages.now - began <= ages.boot
+        off = action == "power_off" and powers[node_id] is not Power.ON
+        if booting or off:
+            found.own_power[node_id] = f"our {action.replace('_', '-')} at {started_at.isoformat()}"
+
+
+def _storages(session: Session, found: Records) -> None:
+    query = select(
+        NodeAvailabilityStorage.node_id,
+        AvailabilityStorage.id,
+        AvailabilityStorage.name,
+        AvailabilityStorage.controller_path,
+    ).join(AvailabilityStorage, AvailabilityStorage.id == NodeAvailabilityStorage.availability_storage_id)
+    of_node: defaultdict[int, list[Storage]] = defaultdict(list)
+    for node_id, storage_id, name, path in session.execute(query.order_by(AvailabilityStorage.id)):
+        of_node[node_id].append(Storage(storage_id, name, path))
+    found.storages = {node_id: tuple(storages) for node_id, storages in of_node.items()}

@@ -1,0 +1,397 @@
+"""Host tracking over a cloud in memory: what it counts, whom it spares, and that no decision is made twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from cloudmanager import leases
+from cloudmanager.config import load
+from cloudmanager.errors import CloudUnreachable
+from cloudmanager.models import (
+    AvailabilityStorage,
+    Event,
+    FlowRow,
+    Node,
+    NodeAvailabilityStorage,
+    PowerAction,
+    TrackedHost,
+)
+from cloudmanager.openstack.records import Aggregate
+from cloudmanager.tracking.tracker import Tracker
+
+LOOP = 30.0
+
+
+class Site:
+    """A cloud of hosts, and trackers that watch it."""
+
+    def __init__(self, cloud, tmp_path):
+        self.cloud = cloud
+        self.rung = []
+        self.options = {("node_tracker", "max_down_hosts"): 1}
+        self.directory = tmp_path / "storage"
+        self.directory.mkdir()
+        for name in ("h1", "h2", "h3", "h4", "h5", "h6"):
+            cloud.add_host(name)
+        cloud.nova.add_server("a", "h1")
+        cloud.nova.add_server("b", "h1")
+
+    def tracker(self, name="t1", **options):
+        given = {("node_tracker", key): value for key, value in options.items()}
+        config = load(overrides=self.options | given)
+        ring = lambda ids, queue: self.rung.extend(ids)  # noqa: E731
+        return Tracker(config, self.cloud.database, self.cloud.nova, ring, name, clock=self.cloud.clock.now)
+
+    async def cycles(self, tracker, count):
+        """So many looks."""
+        begun = []
+        for _ in range(count):
+            self.cloud.clock.time += LOOP
+            begun += await tracker.cycle()
+        return begun
+
+    def kill(self, *hosts):
+        for host in hosts:
+            machine = self.cloud.nova.hosts[host].machine
+            machine.on, machine._becoming = False, None
+
+    def revive(self, host="h1"):
+        """It has power again, and its nova-compute will report before the next look."""
+        self.cloud.nova.hosts[host].machine.on = True
+        self.cloud.nova._settle()
+
+    def row(self, host="h1"):
+        with self.cloud.database.reading() as session:
+            return session.get(TrackedHost, host)
+
+    def events(self, *kinds):
+        with self.cloud.database.reading() as session:
+            found = session.execute(select(Event.kind, Event.subject, Event.message).order_by(Event.id)).all()
+        return [row for row in found if not kinds or row.kind in kinds]
+
+    def kinds(self):
+        return [row.kind for row in self.events()]
+
+    def flows(self):
+        with self.cloud.database.reading() as session:
+            return session.scalars(select(FlowRow).where(FlowRow.kind == "evacuate-host")).all()
+
+    async def carry_out(self):
+        """Workers do what was started; the return of the host is waited for all the while."""
+        for flow in self.flows():
+            await self.cloud.sweep_until_ended(flow.id)
+
+    def add(self, row):
+        with self.cloud.database.transaction() as session:
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def share_storage(self, *hosts):
+        storage = self.add(
+            AvailabilityStorage(name="s", compute_path="/c", controller_path=str(self.directory))
+        )
+        with self.cloud.database.transaction() as session:
+            for host in hosts:
+                node = session.scalars(select(Node.id).where(Node.name == host)).one()
+                session.add(NodeAvailabilityStorage(node_id=node, availability_storage_id=storage))
+
+    def beat(self, host, running=(), age=0.0):
+        written_at = datetime.fromtimestamp(self.cloud.clock.now() - age, UTC).isoformat()
+        instances = [{"uuid": server, "state": "running"} for server in running]
+        content = {"host": host, "written_at": written_at, "boot_id": "b", "instances": instances}
+        (self.directory / f"{host}.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def site(cloud, tmp_path):
+    return Site(cloud, tmp_path)
+
+
+async def test_a_dead_host_is_evacuated_after_so_many_looks_and_only_once(site):
+    tracker = site.tracker()
+    assert await site.cycles(tracker, 2) == []
+    site.kill("h1")
+    assert await site.cycles(tracker, 2) == []
+    assert site.row().down_count == 2
+    [task] = await site.cycles(tracker, 1)
+    assert site.rung == [task]
+    [flow] = site.flows()
+    assert (flow.id, flow.subject, flow.requested_by) == (task, "host:h1", "node tracker")
+    assert flow.params == {"host": "h1", "only_if_down": True}
+    assert site.row().decision_id == task
+    assert await site.cycles(tracker, 5) == []
+    assert site.kinds() == ["host.down", "host.evacuating"]
+    await site.carry_out()
+    assert site.flows()[0].status == "SUCCESS", site.flows()[0].error
+    assert {site.cloud.nova.host_of(server) for server in "ab"}.isdisjoint({"h1"})
+    assert site.cloud.nova.split_brains == []
+    assert await site.cycles(tracker, 5) == []
+
+
+async def test_the_default_configuration_touches_nobody(site):
+    site.options = {}
+    tracker = site.tracker()
+    site.kill("h1")
+    assert await site.cycles(tracker, 8) == []
+    assert site.flows() == []
+    assert site.kinds() == ["host.down"]
+    assert site.row().verdict["next"].endswith("max_down_hosts is 0")
+
+
+async def test_observing_tells_and_does_nothing(site):
+    tracker = site.tracker(enabled="observe")
+    site.kill("h1")
+    assert await site.cycles(tracker, 8) == []
+    assert site.flows() == []
+    assert site.kinds() == ["host.down", "host.would_evacuate"]
+
+
+async def test_a_service_that_flaps_is_never_counted_together(site):
+    tracker = site.tracker()
+    for _ in range(6):
+        site.kill("h1")
+        assert await site.cycles(tracker, 2) == []
+        site.revive()
+        assert await site.cycles(tracker, 1) == []
+    assert site.kinds() == []
+
+
+async def test_a_host_that_is_back_is_told_and_forgotten(site):
+    tracker = site.tracker(max_down_hosts=0)
+    site.kill("h1")
+    await site.cycles(tracker, 4)
+    site.revive()
+    await site.cycles(tracker, 3)
+    assert site.kinds() == ["host.down", "host.back"]
+    assert (site.row().down_since, site.row().down_count, site.row().state) == (None, 0, "up")
+
+
+async def test_looks_that_are_far_apart_are_not_in_a_row(site):
+    tracker = site.tracker()
+    site.kill("h1")
+    await site.cycles(tracker, 2)
+    site.cloud.clock.time += 10 * LOOP
+    assert await site.cycles(tracker, 2) == []
+    assert len(await site.cycles(tracker, 1)) == 1
+
+
+async def test_when_more_are_down_nobody_is_touched_and_one_alarm_says_so(site):
+    tracker = site.tracker()
+    site.kill("h1", "h2")
+    assert await site.cycles(tracker, 6) == []
+    assert site.flows() == []
+    [alarm] = site.events("guard.refused")
+    assert alarm.subject == "hosts"
+    assert "2 hosts are down, more than max_down_hosts (1)" in alarm.message
+    site.revive("h2")
+    assert len(await site.cycles(tracker, 2)) == 1
+
+
+async def test_few_are_fenced_in_a_cycle(site):
+    tracker = site.tracker(max_down_hosts=3)
+    site.kill("h1", "h2", "h3")
+    started = [await site.cycles(tracker, 1) for _ in range(6)]
+    assert [len(tasks) for tasks in started] == [0, 0, 1, 1, 1, 0]
+
+
+async def test_a_host_that_we_switched_off_is_left_alone_until_it_is_on_again(site):
+    node_id = site.cloud.add_node({"on": True}, name="spare-name")
+    with site.cloud.database.transaction() as session:
+        node = session.scalars(select(Node).where(Node.name == "h1")).one()
+        session.add(PowerAction(action="power_off", node_id=node.id, result="SUCCESS"))
+        session.add(PowerAction(action="power_off", node_id=node_id, result="SUCCESS"))
+    tracker = site.tracker()
+    site.kill("h1")
+    assert await site.cycles(tracker, 6) == []
+    assert site.kinds() == []
+    assert site.row().state == "explained"
+    assert "our power-off" in site.row().verdict["next"]
+
+
+async def test_a_host_that_a_task_has_is_left_to_it(site):
+    task = site.cloud.start_flow("shutdown-host", "host:h1", host="h1")
+    tracker = site.tracker()
+    site.kill("h1")
+    assert await site.cycles(tracker, 6) == []
+    assert task in site.row().verdict["next"]
+
+
+@pytest.mark.parametrize(
+    ("running", "alive"), [(("a", "b"), True), (("a",), False), ((), False)], ids=["all", "one", "none"]
+)
+async def test_a_host_that_writes_to_its_storage_is_alive_if_its_servers_run(site, running, alive):
+    site.options[("extra_availability_check", "enabled")] = True
+    site.share_storage("h1", "h2", "h3")
+    tracker = site.tracker()
+    site.kill("h1")
+    begun = []
+    for _ in range(5):
+        site.cloud.clock.time += LOOP
+        site.beat("h1", running)
+        for host in ("h2", "h3"):
+            site.beat(host)
+        begun += await tracker.cycle()
+    assert (begun == []) is alive
+    assert [row.subject for row in site.events("host.alive")] == (["host:h1"] if alive else [])
+    if alive:
+        [shown] = site.row().verdict["storages"]
+        assert (shown["sign"], shown["running"]) == ("fresh", ["a", "b"])
+
+
+async def test_a_storage_on_which_all_are_silent_stops_the_tracker(site):
+    site.options[("extra_availability_check", "enabled")] = True
+    site.share_storage("h1", "h2", "h3")
+    for host in ("h1", "h2", "h3"):
+        site.beat(host)
+    site.kill("h1")
+    assert await site.cycles(site.tracker(), 6) == []
+    [alarm] = site.events("guard.refused")
+    assert "the storage has failed" in alarm.message
+
+
+async def test_what_cannot_be_read_is_tried_so_often_and_then_counts_as_down(site):
+    site.options |= {
+        ("extra_availability_check", "enabled"): True,
+        ("extra_availability_check", "attempts"): 2,
+        ("extra_availability_check", "delay"): 2 * LOOP,
+    }
+    site.share_storage("h1")
+    tracker = site.tracker()
+    site.kill("h1")
+    started = [len(await site.cycles(tracker, 1)) for _ in range(6)]
+    assert started == [0, 0, 0, 0, 1, 0]
+
+
+async def test_without_sight_of_the_cloud_nobody_is_touched_and_that_is_told_once(site):
+    tracker = site.tracker()
+    site.kill("h1")
+    await site.cycles(tracker, 2)
+    services = site.cloud.nova.services
+
+    async def fail(**_):
+        raise CloudUnreachable("no answer")
+
+    site.cloud.nova.services = fail
+    assert await site.cycles(tracker, 3) == []
+    site.cloud.nova.services = services
+    assert await site.cycles(tracker, 2) == []
+    assert len(await site.cycles(tracker, 1)) == 1
+    assert site.kinds() == ["tracker.blind", "tracker.sighted", "host.down", "host.evacuating"]
+
+
+# --- several trackers ---------------------------------------------------------------------------------------
+
+
+async def test_whoever_takes_over_goes_on_with_the_count(site):
+    first, second = site.tracker("t1"), site.tracker("t2")
+    site.kill("h1")
+    await site.cycles(first, 2)
+    assert site.row().down_count == 2
+    site.cloud.clock.time += LOOP / 2
+    assert await second.cycle() == []
+    site.cloud.clock.time += LOOP / 2
+    begun = await second.cycle()
+    if not begun:  # the lease of the dead one had to end first
+        site.cloud.clock.time += LOOP
+        begun = await second.cycle()
+    assert len(begun) == 1
+    assert len(site.flows()) == 1
+
+
+async def test_exactly_one_decides_for_an_aggregate(site):
+    site.cloud.nova.host_aggregates = [
+        Aggregate(number, f"agg{number}", None, frozenset({f"h{number}"})) for number in range(1, 7)
+    ]
+    trackers = [site.tracker(f"t{number}") for number in range(3)]
+    for _ in range(4):
+        site.cloud.clock.time += LOOP
+        mine = []
+        for tracker in trackers:
+            seen = await tracker._lookout.look(counts=False)
+            mine.append(set(tracker._mine(seen)))
+    assert set().union(*mine) == {f"h{number}" for number in range(1, 7)}
+    assert sum(len(hosts) for hosts in mine) == 6
+    await trackers[0].leave()
+    seen = await trackers[1]._lookout.look(counts=False)
+    assert set(trackers[1]._mine(seen)) | set(trackers[2]._mine(seen)) == {
+        f"h{number}" for number in range(1, 7)
+    }
+
+
+async def test_who_has_lost_its_lease_decides_nothing_any_more(site):
+    tracker = site.tracker()
+    site.kill("h1")
+    await site.cycles(tracker, 2)
+    site.cloud.clock.time += LOOP
+    seen = await tracker._lookout.look(counts=True)
+    decide = tracker._ledger.act
+
+    def act_too_late(seen, decider):
+        leases.release(site.cloud.database, "tracker aggregate 0", "t1")
+        assert leases.hold(
+            site.cloud.database, "tracker aggregate 0", "t2", now=site.cloud.clock.now(), seconds=45
+        )
+        return decide(seen, decider)
+
+    tracker._ledger.act = act_too_late
+    assert tracker._decide(seen) == []
+    assert site.flows() == []
+
+
+async def test_a_decision_that_was_made_meanwhile_is_not_made_again(site):
+    tracker = site.tracker()
+    site.kill("h1")
+    await site.cycles(tracker, 2)
+    site.cloud.clock.time += LOOP
+    seen = await tracker._lookout.look(counts=True)
+    assert len(tracker._decide(seen)) == 1
+    with site.cloud.database.transaction() as session:
+        session.scalars(select(FlowRow)).one().ended_at = datetime(2030, 1, 1)  # noqa: DTZ001 - as it is stored
+    later = replace(seen, snapshot=replace(seen.snapshot, now=seen.snapshot.now + 10 * LOOP))
+    site.cloud.clock.time += LOOP / 2
+    assert tracker._ledger.act(later, _decider(tracker, later)) == []
+    assert len(site.flows()) == 1
+
+
+def _decider(tracker, seen):
+    from cloudmanager.tracking.ledger import Decider
+
+    return Decider("t1", tracker._mine(seen))
+
+
+async def test_what_failed_is_tried_again_after_a_while(site):
+    tracker = site.tracker(retry_interval=4 * LOOP)
+    site.kill("h1")
+    site.cloud.nova.hosts["h1"].machine.dead = True
+    [first] = await site.cycles(tracker, 3)
+    await site.carry_out()
+    assert site.flows()[0].status == "FAILURE"
+    assert {site.cloud.nova.host_of(server) for server in "ab"} == {"h1"}
+    site.cloud.nova.hosts["h1"].machine.dead = False
+    begun = []
+    while not begun:
+        begun = await site.cycles(tracker, 1)
+        assert site.cloud.clock.time < 1_010_000
+    assert begun != [first]
+    await site.carry_out()
+    assert site.flows()[1].status == "SUCCESS", site.flows()[1].error
+
+
+async def test_a_host_that_is_up_again_when_its_evacuation_begins_is_not_drained(site):
+    tracker = site.tracker()
+    site.kill("h1")
+    await site.cycles(tracker, 3)
+    site.revive()
+    site.cloud.clock.time += LOOP
+    await site.carry_out()
+    [flow] = site.flows()
+    assert flow.status == "FAILURE"
+    assert "up again" in flow.error
+    assert {site.cloud.nova.host_of(server) for server in "ab"} == {"h1"}
+    assert site.cloud.nova._service("h1").enabled
