@@ -4,9 +4,10 @@ from oslo_config import cfg
 
 GROUP = "prometheus"
 OPTIONS = [
-    cfg.URIOpt(
+    cfg.StrOpt(
         "url",
-        schemes=["http", "https"],
+        default="",
+        regex=r"^(https?://\S+)?$",
         help="Address of Prometheus, or of what speaks its API (Thanos, Mimir, VictoriaMetrics), with the "
         "path before `/api/v1`. Empty: maintenance windows cannot be blocked by alerts.",
     ),
