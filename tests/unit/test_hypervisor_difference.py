@@ -57,6 +57,15 @@ LOSS = {"active": False}
             id="a nova-compute of several hypervisors names none of them",
         ),
         pytest.param(
+            [hypervisor("u1", "a", "n1"), hypervisor("u2", "n1", "x")],
+            [known(7, "n1")],
+            [
+                ("created", None, {"name": "a", "hypervisor_id": "u1", "ip_addresses": None}),
+                ("updated", 7, {"hypervisor_id": "u2"}),
+            ],
+            id="a name counts more than the name of a nova-compute",
+        ),
+        pytest.param(
             [hypervisor("u1", "a", "n1")],
             [known(7, "n1", "u9"), known(8, "a", "u1")],
             [("vanished", 7, LOSS)],
