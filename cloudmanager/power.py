@@ -159,6 +159,12 @@ class Power:
         control = await self._controls.submit(outlet.control_id)
         return driver_for(control.control_type).actions
 
+    async def set_next_boot_from_network(self, outlet: Outlet) -> None:
+        """Make the next start of the machine, and only that one, come from the network; switches nothing."""
+        await self._ask(
+            "next_boot", outlet.control_id, lambda driver: driver.set_next_boot_from_network(outlet.port)
+        )
+
     async def accepts(self, control_id: int, which: Password) -> bool:
         """Whether this password logs in now; an open session proves nothing."""
         control = await self._being_changed(control_id)

@@ -89,6 +89,9 @@ class PowerPort(Protocol):
     async def actions(self, outlet: Outlet) -> frozenset[Action]:
         """What the device can do."""
 
+    async def set_next_boot_from_network(self, outlet: Outlet) -> None:
+        """Make the next start of the machine, and only that one, come from the network; switches nothing."""
+
     async def accepts(self, control_id: int, which: Password) -> bool:
         """Whether this password of a control logs in now; `Conflict` when none is pending."""
 

@@ -25,6 +25,7 @@ class Case:
     params: dict = field(default_factory=dict)
     actions: frozenset = frozenset(Action)
     nodes: int = 1
+    next_boot: str = "disk"
 
 
 CASES = {
@@ -37,7 +38,7 @@ CASES = {
     ),
     "reset": Case("reset", {"on": True}, ends_on=True),
     "reset, was off": Case("reset", {"on": False}, ends_on=True),
-    "boot-from-network": Case("boot-from-network", {"on": True}, ends_on=True),
+    "boot-from-network": Case("boot-from-network", {"on": True}, ends_on=True, next_boot="network"),
     "reset, by relay": Case("reset", {"on": True}, ends_on=True, actions=RELAY),
     "power-on-nodes": Case("power-on-nodes", {"on": False}, ends_on=True, nodes=2),
     "power-off-nodes": Case("power-off-nodes", {"on": True}, ends_on=False, params={"soft": True}, nodes=2),
@@ -68,6 +69,7 @@ async def run_with_death(case, database, monkeypatch, **death):
 def check_machines(cloud, case):
     for machine in cloud.power.machines.values():
         assert machine.on == case.ends_on
+        assert machine.next_boot == case.next_boot
         assert machine.resets <= 1, "a reset was sent twice"
         assert machine.cuts <= 1, "power was cut twice"
         assert machine.commands.count(Action.SOFT_OFF) <= 1, "the button was pressed twice"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from cloudmanager.drivers.base import Action, PowerState
-from cloudmanager.errors import CloudUnreachable, DeviceUnreachable
+from cloudmanager.errors import CloudUnreachable, DeviceUnreachable, Unsupported
 from cloudmanager.flows.base import Ports
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Outlet
@@ -80,6 +80,8 @@ class Machine:
     commands: list[Action] = field(default_factory=list)
     resets: int = 0
     cuts: int = 0
+    boots_from_network: bool = True
+    next_boot: str = "disk"
     _becoming: bool | None = None
     _changes_at: float = 0.0
 
@@ -92,6 +94,11 @@ class Machine:
             self.resets += self.on
             return
         self._becoming, self._changes_at = action is Action.ON, self.clock.now() + self.lag
+
+    def boot_from_network(self) -> None:
+        if not self.boots_from_network:
+            raise Unsupported("the device cannot choose what a machine starts from")
+        self.next_boot = "network"
 
     def settle(self) -> None:
         if self._becoming is not None and self.clock.now() >= self._changes_at:
@@ -152,6 +159,9 @@ class FakePower:
 
     async def apply(self, outlet: Outlet, action: Action) -> None:
         self._call(outlet, lambda machine: machine.obey(action), changes=True)
+
+    async def set_next_boot_from_network(self, outlet: Outlet) -> None:
+        self._call(outlet, Machine.boot_from_network, changes=True)
 
     async def actions(self, outlet: Outlet) -> frozenset[Action]:
         return self._actions
