@@ -55,7 +55,7 @@ def test_restart_in_sequence_has_one_host_out_at_a_time(operator, site):
 
 def test_restart_of_a_batch_brings_all_back(operator, site):
     hosts = site.hosts[:3]
-    servers = [server for host in hosts for server in site.boot(host)]
+    servers = [server for host in hosts for server in site.boot(host, 2)]
     before = {host: site.world.node(host).boots for host in hosts}
     task = operator.done(operator.restart(hosts, batch=2), within=240)
     assert sorted(task["result"]["success"]) == sorted(hosts)
