@@ -15,6 +15,7 @@ from cloudmanager.command_line import Commands, address_options, config_options,
 from cloudmanager.inventory_commands import inventory
 from cloudmanager.lab_commands import lab
 from cloudmanager.power_commands import power
+from cloudmanager.pxe_commands import pxe
 
 if TYPE_CHECKING:
     from cloudmanager.config import Config
@@ -95,11 +96,12 @@ def monitor(config_file: Path | None, state_dir: Path) -> None:
     """Run a monitor: it watches the power of the fleet and tracks hosts. Several share the work."""
     from cloudmanager import logs
     from cloudmanager.monitor.process import run
+    from cloudmanager.monitor.pxe_sync import boot_files_beside
     from cloudmanager.tracking.companion import tracker_beside
 
     config = load(config_file, state_dir)
     logs.set_up(config, "monitor")
-    run(config, tracker_beside)
+    run(config, tracker_beside, boot_files_beside)
 
 
 @main.group()
@@ -257,3 +259,4 @@ main.add_command(audit)
 main.add_command(inventory)
 main.add_command(lab)
 main.add_command(power)
+main.add_command(pxe)

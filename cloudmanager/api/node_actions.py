@@ -1,22 +1,28 @@
-"""Actions on a node that change its record at once: reserve, assign-image."""
+"""Actions on a node that change its record at once: reserve; assign-image, with what follows from it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.api.answers import nothing
+from sqlalchemy import select
+
+from cloudmanager.api.answers import accepted, nothing
 from cloudmanager.api.body import Body
+from cloudmanager.api.boot_files import check_assignment, write_after
 from cloudmanager.api.fields import Flag, identifier
 from cloudmanager.api.idempotency import keep
-from cloudmanager.api.nodes import blueprint, nodes
+from cloudmanager.api.node_power import start_flow
+from cloudmanager.api.nodes import blueprint, nodes, subject_of
 from cloudmanager.api.operation import operation
 from cloudmanager.api.services import services
+from cloudmanager.drivers import driver_for
 from cloudmanager.errors import InvalidInput
-from cloudmanager.models import NodeImage
+from cloudmanager.models import NodeControl, NodeImage, PowerControl
 from cloudmanager.tokens import Role
 
 if TYPE_CHECKING:
     from flask import Response
+    from sqlalchemy.orm import Session
 
 ENABLED, RESERVED = 1, 4
 """Conditions of a node."""
@@ -29,9 +35,10 @@ class Reserve(Body):
 
 
 class AssignImage(Body):
-    """The PXE image that the node is to boot."""
+    """The PXE image that the node is to boot. Without `next_boot`, its next start is left as it is."""
 
     image_id = identifier(required=True)
+    next_boot = Flag(load_default=True)
 
 
 @operation(
@@ -64,14 +71,35 @@ def reserve_node(node_id: int, body: dict[str, Any]) -> Response:
     name="assign_image",
     summary="Assign a PXE image to a node",
     body=AssignImage(),
-    answers={204: None},
+    answers={204: None, 202: None},
+    errors=(409,),
 )
 def assign_image(node_id: int, body: dict[str, Any]) -> Response:
-    """Record which image the node boots."""
+    """Record which image the node boots, and write its boot files where this process has them.
+
+    With `[pxe] enabled`, a task (202) has the node's default control start it from the network the next time,
+    and only then, where the device can. Nothing is switched: reset the node when the task has ended.
+    """
     with services().database.transaction() as session:
         node = nodes.row(session, node_id)
-        if session.get(NodeImage, body["image_id"]) is None:
+        image = session.get(NodeImage, body["image_id"])
+        if image is None:
             message = f"there is no PXE image {body['image_id']}"
             raise InvalidInput(message, {"image_id": ["No such PXE image."]})
-        node.image_id = body["image_id"]
-        return keep(session, nothing())
+        macs = check_assignment(session, node, image)
+        node.image_id = image.id
+        response = nothing()
+        if services().config.pxe.enabled and body["next_boot"] and _boots_from_network(session, node_id):
+            subject = subject_of(node_id)
+            response = accepted(start_flow(session, "boot-from-network", subject, {"node_id": node_id}))
+        write_after(session, macs)
+        return keep(session, response)
+
+
+def _boots_from_network(session: Session, node_id: int) -> bool:
+    """Whether the node's default control can choose what it starts from."""
+    query = select(PowerControl.control_type).join(
+        NodeControl, NodeControl.power_control_id == PowerControl.id
+    )
+    control_type = session.scalar(query.where(NodeControl.node_id == node_id, NodeControl.is_default))
+    return control_type is not None and driver_for(control_type).boots_from_network

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from cloudmanager.api.answers import answer
+from cloudmanager.api.boot_files import follow
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_schemas import NodeBody, NodeShape
@@ -60,7 +61,9 @@ def create_nodes(body: dict[str, Any] | list[dict[str, Any]]) -> Response:
     bodies = body if isinstance(body, list) else [body]
     where = [f"nodes.{place}." if many else "" for place in range(len(bodies))]
     with services().database.transaction() as session:
-        keys = _insert(session, _values(session, bodies, where))
+        values = _values(session, bodies, where)
+        keys = _insert(session, values)
+        follow(session, [row["mac_address"] for row in values])
         if not many:
             return keep(session, nodes.created(nodes.show(session, keys[0])))
         return keep(session, answer({"nodes": _shown(session, keys)}, 201))

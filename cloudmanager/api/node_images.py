@@ -10,14 +10,18 @@ from sqlalchemy import select
 
 from cloudmanager.api import filters
 from cloudmanager.api.body import Body
+from cloudmanager.api.boot_files import follow
 from cloudmanager.api.fields import name, text
 from cloudmanager.api.reading import Source
 from cloudmanager.api.resource import Resource
 from cloudmanager.api.usage import refuse_if_used
 from cloudmanager.models import Node, NodeImage
+from cloudmanager.pxe import DEFAULT_IMAGE
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from cloudmanager.api.resource import Variables
 
 blueprint = Blueprint("node-images", __name__, url_prefix="/v1", description="PXE images")
 
@@ -44,9 +48,16 @@ def present(row: Any) -> dict[str, Any]:
     return {"id": key, "image_name": image_name, "file_data": file_data, "created_at": created_at}
 
 
+def prepare(session: Session, body: dict[str, Any], _row: None, _variables: Variables) -> dict[str, Any]:
+    """The values of a new image; the one named `default` is for all nodes without files of their own."""
+    follow(session, default=body["image_name"] == DEFAULT_IMAGE)
+    return body
+
+
 def release(session: Session, image: NodeImage) -> None:
     """An image that nodes boot from stays."""
     refuse_if_used(session, f"PXE image {image.image_name}", Node.image_id == image.id)
+    follow(session, default=image.image_name == DEFAULT_IMAGE)
 
 
 node_images = Resource(
@@ -67,5 +78,6 @@ node_images = Resource(
         "created_at": filters.moment(NodeImage.created_at),
     },
     create_body=NodeImageBody(),
+    prepare=prepare,
     release=release,
 ).register()

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from cloudmanager.api.boot_files import follow
 from cloudmanager.errors import InvalidInput
 from cloudmanager.models import Node, NodeClass, NodeImage, NodeType
+from cloudmanager.pxe import DEFAULT_IMAGE
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from cloudmanager.api.resource import Variables
-
-DEFAULT_IMAGE = "default"
 
 
 class Catalogue:
@@ -58,8 +58,11 @@ class Catalogue:
 def prepare(
     session: Session, body: dict[str, Any], node: Node | None, _variables: Variables
 ) -> dict[str, Any]:
-    """The values for one node that is there already."""
-    return values_of(Catalogue(session), body, node)
+    """The values for one node that is there already; its boot files follow."""
+    values = values_of(Catalogue(session), body, node)
+    if node is not None and values.keys() & {"image_id", "mac_address", "name"}:
+        follow(session, [node.mac_address, values.get("mac_address")])
+    return values
 
 
 def values_of(

@@ -10,6 +10,7 @@ from flask_smorest import Blueprint
 from sqlalchemy import Text, cast, select
 
 from cloudmanager.api import filters
+from cloudmanager.api.boot_files import follow
 from cloudmanager.api.hypervisor_records import OS_HYPERVISOR, WithRecords
 from cloudmanager.api.node_schemas import NodeBody, NodeShape
 from cloudmanager.api.node_values import prepare
@@ -247,6 +248,7 @@ def release(session: Session, node: Node) -> None:
         flow_id, kind = open_flow
         message = f"task {flow_id} ({kind}) works on node {node.id}: wait for it or cancel it"
         raise Busy(message, flow_id)
+    follow(session, [node.mac_address])
 
 
 nodes = Resource(

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmanager.api.node_creation import BLANK
-from cloudmanager.api.node_values import DEFAULT_IMAGE
 from cloudmanager.api.power_controls import SECRETS as SEALED
 from cloudmanager.api.power_controls import column_values
 from cloudmanager.errors import InvalidInput
 from cloudmanager.inventory.records import KINDS, Fields, Inventory, Key, Problems, Record
 from cloudmanager.inventory.stored import NODE_COLUMNS, Stored, unnamed
+from cloudmanager.pxe import DEFAULT_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

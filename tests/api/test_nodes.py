@@ -214,7 +214,7 @@ def test_assign_image(api):
     image = api.post("/v1/node-images/", {"node_image": {"image_name": "i", "file_data": ""}})["node_image"][
         "id"
     ]
-    path = f"/v1/nodes/{api.node()['id']}"
+    path = f"/v1/nodes/{api.node(mac_address='52:54:00:00:00:01')['id']}"
     api.post(f"{path}/actions/assign-image", {"image_id": image}, 204)
     assert api.get(path)["node"]["image"] == {"id": image, "name": "i"}
     assert "image_id" in api.post(f"{path}/actions/assign-image", {"image_id": 77}, 422)["error"]["errors"]

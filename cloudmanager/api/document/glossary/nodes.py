@@ -110,5 +110,8 @@ SCHEMAS: Mapping[str, Words] = {
         ),
         "unclear": ("What was left alone because people have to decide, and why.", []),
     },
-    "AssignImage": {"image_id": ("Number of the PXE image that the node is to boot.", 1)},
+    "AssignImage": {
+        "image_id": ("Number of the PXE image that the node is to boot.", 1),
+        "next_boot": ("Whether the node's next start is to come from the network; by default it is.", True),
+    },
 }
