@@ -52,7 +52,7 @@ test: $(VENV)/.developer peers ## Run all tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: test-openstack
-test-openstack: $(VENV)/.developer ## Try the Cloud port on a real cloud (CLOUD=name in clouds.yaml; DESTRUCTIVE=1 kills hosts)
+test-openstack: $(VENV)/.developer ## Try Cloud port and host flows on a real cloud (CLOUD=name in clouds.yaml; DESTRUCTIVE=1 kills hosts)
 	@[ -n "$(CLOUD)" ] || { echo "say which: make test-openstack CLOUD=<name in clouds.yaml>"; exit 2; }
 	CLOUDMANAGER_TEST_CLOUD='$(CLOUD)' DESTRUCTIVE='$(DESTRUCTIVE)' $(BIN)/pytest -m openstack
 
