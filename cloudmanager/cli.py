@@ -93,15 +93,16 @@ def scheduler(config_file: Path | None, state_dir: Path) -> None:
 @main.command()
 @config_options
 def monitor(config_file: Path | None, state_dir: Path) -> None:
-    """Run a monitor: it watches the power of the fleet and tracks hosts. Several share the work."""
+    """Run a monitor: it watches power, tracks hosts and serves webhooks. Several share the work."""
     from cloudmanager import logs
     from cloudmanager.monitor.process import run
     from cloudmanager.monitor.pxe_sync import boot_files_beside
     from cloudmanager.tracking.companion import tracker_beside
+    from cloudmanager.webhooks.deliverer import deliverer_beside
 
     config = load(config_file, state_dir)
     logs.set_up(config, "monitor")
-    run(config, tracker_beside, boot_files_beside)
+    run(config, tracker_beside, boot_files_beside, deliverer_beside)
 
 
 @main.group()
@@ -125,7 +126,7 @@ def rotate_secrets(config_file: Path | None, state_dir: Path) -> None:
     """Encrypt all stored passwords again with the first key of [secrets] key_file."""
     from sqlalchemy import select
 
-    from cloudmanager.models import PowerControl
+    from cloudmanager.models import PowerControl, Webhook
     from cloudmanager.vault import Vault
 
     config = load(config_file, state_dir)
@@ -139,7 +140,12 @@ def rotate_secrets(config_file: Path | None, state_dir: Path) -> None:
             control.sealed_password = vault.renew(control.sealed_password)
             control.sealed_pending_password = vault.renew(control.sealed_pending_password)
             control.sealed_ssh_key = vault.renew(control.sealed_ssh_key)
-    click.echo(f"encrypted again: the secrets of {len(controls)} power controls; older keys can be removed")
+        webhooks = session.scalars(select(Webhook)).all()
+        for webhook in webhooks:
+            vault.check(webhook.sealed_secret)
+            webhook.sealed_secret = vault.renew(webhook.sealed_secret) or ""
+    told = f"{len(controls)} power controls and {len(webhooks)} webhooks"
+    click.echo(f"encrypted again: the secrets of {told}; older keys can be removed")
 
 
 @main.group("config")

@@ -29,6 +29,7 @@ from cloudmanager.config import (
     prometheus,
     pxe,
     secrets,
+    webhooks,
 )
 from cloudmanager.errors import Misconfigured
 
@@ -56,6 +57,7 @@ SECTIONS = (
     prometheus,
     pxe,
     secrets,
+    webhooks,
 )
 
 Config = cfg.ConfigOpts

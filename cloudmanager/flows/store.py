@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cloudmanager.db import is_passing
 from cloudmanager.flows.opening import STATE_COLUMNS, run_hooks
+from cloudmanager.flows.reports import report
 from cloudmanager.flows.state import COLUMNS, FlowState
 from cloudmanager.models import FlowEvent, FlowRow, Status, utc_now
 
@@ -152,7 +153,9 @@ def _save(session: Session, saves: Sequence[Save]) -> Iterator[FlowState | None]
         changes.setdefault(change, []).append(item)
     for change, items in changes.items():
         change(session, items)
-    run_hooks(session, [save.state for save in held if save.state.ended], lambda flow: flow.finish)
+    ended = [save.state for save in held if save.state.ended]
+    run_hooks(session, ended, lambda flow: flow.finish)
+    report(session, ended)
     for save in saves:
         cancelled = cancels.get(save.state.id)
         yield None if cancelled is None else replace(save.state, cancel_requested=cancelled)

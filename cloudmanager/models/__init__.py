@@ -16,6 +16,7 @@ from cloudmanager.models.node_image import NodeImage
 from cloudmanager.models.power_action import PowerAction
 from cloudmanager.models.power_control import NodeControl, PowerControl
 from cloudmanager.models.tracked_host import TrackedHost
+from cloudmanager.models.webhook import DeliveryStatus, Webhook, WebhookDelivery
 
 __all__ = [
     "CONDITIONS",
@@ -24,6 +25,7 @@ __all__ = [
     "AuditRecord",
     "AvailabilityStorage",
     "Base",
+    "DeliveryStatus",
     "Event",
     "FlowEvent",
     "FlowRow",
@@ -41,6 +43,8 @@ __all__ = [
     "PowerControl",
     "Status",
     "TrackedHost",
+    "Webhook",
+    "WebhookDelivery",
     "folded",
     "utc_now",
     "without_case",
