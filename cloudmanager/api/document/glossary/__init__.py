@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.api.document.glossary import (
     audit,
+    availability,
     events,
     hosts,
     inventory,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMAS: Mapping[str, Words] = {
     **audit.SCHEMAS,
+    **availability.SCHEMAS,
     **events.SCHEMAS,
     **hosts.SCHEMAS,
     **inventory.SCHEMAS,

@@ -15,7 +15,8 @@ EVENT: Words = {
     "kind": (
         (
             "What happened: `power.drift`, `device.silent`, `device.back`; `hypervisor.` and `found`, "
-            "`vanished`, `returned` or `unclear`."
+            "`vanished`, `returned` or `unclear`; `host.` and `down`, `back`, `alive`, `evacuating` or "
+            "`would_evacuate`; `guard.refused`; `tracker.blind` or `sighted`."
         ),
         "power.drift",
     ),
