@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import drain, fleet, inventory, power
+from bench import drain, drs, fleet, inventory, power
 from bench.report import Report
 
 BENCHES = {
@@ -16,6 +16,9 @@ BENCHES = {
     "drain": drain.drain,
     "inventory": inventory.reads,
     "inventory-beside-ironic": inventory.beside_ironic,
+    "drs": drs.aggregates,
+    "drs-optimum": drs.optimum,
+    "drs-roadef": drs.machine_reassignment,
 }
 
 

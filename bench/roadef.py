@@ -158,6 +158,7 @@ def problem(instance: Instance) -> Problem:
     offsets = [*safety, *(capacity[b.second] - b.target * capacity[b.first] for b in instance.balances)]
     weights = [*instance.load_weight, *(balance.weight for balance in instance.balances)]
     groups = [np.flatnonzero(service == s).tolist() for s in range(len(instance.services))]
+    groups = [group for group in groups if len(group) > 1]
     return Problem(
         start=start,
         movable=np.ones(len(start), dtype=bool),
@@ -174,7 +175,7 @@ def problem(instance: Instance) -> Problem:
         family=np.zeros(places, dtype=np.intp),
         route=instance.machine_weight * routes * (1 - np.eye(places)),
         rules=(
-            lambda: Apart([g for g in groups if len(g) > 1], [1] * len(groups), start, places),
+            lambda: Apart(groups, [1] * len(groups), start, places),
             lambda: Spread(instance, service),
             lambda: Near(instance, service),
             lambda: MovedMost(instance, service),

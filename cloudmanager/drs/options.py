@@ -46,7 +46,8 @@ class Options:
     `min_gain` and `price_per_gb` for each GB that it copies; a plan, when it takes away `min_improvement` (a
     share) of the cost. `high` and `low` are utilisations: `relieve` begins above the one and goes down to the
     other, `consolidate` fills hosts up to `low`, keeps `spare` empty ones on and asks for more above `high`.
-    No host is filled beyond `ceiling` by measured load.
+    No host is filled beyond `ceiling` by measured load. `effort` is how many parts are solved exactly
+    after the search, where the solver is installed.
     """
 
     mode: Mode = Mode.BALANCE

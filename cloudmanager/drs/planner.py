@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cloudmanager.drs.cluster import HostState
+from cloudmanager.drs.deepen import deepen
 from cloudmanager.drs.model import Model, model
 from cloudmanager.drs.options import Mode
 from cloudmanager.drs.placement import Placement
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from cloudmanager.drs.problem import Ints, Problem
 
 _ROUNDS = 20
-_ANNEALING_STEPS = 20_000
+_ORDERINGS = 10
 _NO_ORDER = (
     "there is no order of moves in which it fits: hosts would have to make way for each other, and no other "
     "has room meanwhile"
@@ -117,15 +118,16 @@ def _search(start: Model, options: Options, meter: Meter, budget: int | None) ->
     search.empty()
     search.descend()
     if options.effort:
-        search.anneal(options.effort * _ANNEALING_STEPS, np.random.default_rng(options.seed))
-        search.descend()
+        deepen(search, options.effort, np.random.default_rng(options.seed))
     target, found = placement.place.copy(), Order(reached=problem.start)
     wanted: dict[int, int] = {int(item): int(target[item]) for item in placement.away}
-    while len(placement.away):
+    for _ in range(_ORDERINGS):
         found = _ordered(problem, options, placement.place)
         if not found.stuck:
             break
         placement.restore(_without_what_does_not_pay(problem, found.reached))
+    else:
+        placement.restore(problem.start)
     stuck = tuple((item, to) for item, to in wanted.items() if placement.place[item] != to)
     gain = before - placement.base
     if not len(placement.away):

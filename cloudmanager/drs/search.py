@@ -1,4 +1,4 @@
-"""Local search over a placement: greedy shifts and swaps, emptying of places, annealing. Always the same way.
+"""Local search over a placement: greedy shifts and swaps, emptying of places. Always the same way.
 
 What is done depends on the problem and on counted work alone. The clock can only end it early.
 """
@@ -86,37 +86,10 @@ class Search:
                 return
             self._empty(int(place))
 
-    def anneal(self, steps: int, rng: np.random.Generator) -> None:
-        """A heat bath that gets colder: a random item at a time goes to a place drawn by how good it is."""
-        placement = self.placement
-        items = np.flatnonzero(placement.problem.movable)
-        if not len(items):
-            return
-        best, best_total, total = placement.place.copy(), placement.total, placement.total
-        hot = self._heat(items, rng)
-        for step in range(steps):
-            if self.meter.spent or hot <= 0:
-                break
-            item = int(rng.choice(items))
-            change = self._changes(np.array([item]))[0]
-            warm = hot * 1000.0 ** (-step / steps)
-            change[placement.place[item]] = 0.0
-            drawn = int(np.argmin(change - warm * rng.gumbel(size=len(change))))
-            if drawn == placement.place[item]:
-                continue
-            self._move(item, drawn)
-            total += float(change[drawn])
-            if total < best_total - self._least:
-                best, best_total = placement.place.copy(), total
-        placement.restore(best)
-        self._away = len(placement.away)
-
-    def _heat(self, items: Ints, rng: np.random.Generator) -> float:
-        """What a poor but not absurd move costs."""
-        sample = rng.choice(items, size=min(100, len(items)), replace=False)
-        changes = self._changes(sample)
-        worse = changes[np.isfinite(changes) & (changes > self._least)]
-        return float(np.quantile(worse, 0.02)) if len(worse) else 0.0
+    def recount(self) -> bool:
+        """Take note of moves made elsewhere; whether they are within the budget."""
+        self._away = len(self.placement.away)
+        return self._away <= self._max_moves
 
     def _changes(self, items: Ints, places: Ints | None = None) -> Floats:
         """As the placement says, without what the budget of moves forbids."""
