@@ -123,9 +123,10 @@ class Tree:
             if error.errno in (errno.ELOOP, errno.ENXIO):
                 return b""
             raise
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return b""
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return b""
+        with os.fdopen(descriptor, "rb") as file:
             return file.read(_LARGEST)
 
     def _write(self, path: str, content: bytes) -> None:
