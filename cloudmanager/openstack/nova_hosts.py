@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.errors import NotFound
+from cloudmanager.errors import CloudRefused, NotFound
 from cloudmanager.openstack.calls import segment
 from cloudmanager.openstack.part import Part
 from cloudmanager.openstack.records import Accepted, AllocationRatios
@@ -63,6 +63,34 @@ class Hosts(Part):
         """All aggregates."""
         answer = await self._nova.get("aggregates", "os-aggregates")
         return tuple(aggregate_from(body) for body in answer.part("aggregates"))
+
+    async def join_aggregate(self, aggregate_id: int, host: str) -> Accepted:
+        """Put a host into an aggregate; one that is in it has joined."""
+        return await self._act_on_aggregate("join_aggregate", "add_host", aggregate_id, host, wanted=True)
+
+    async def leave_aggregate(self, aggregate_id: int, host: str) -> Accepted:
+        """Take a host out of an aggregate; one that is not in it has left."""
+        return await self._act_on_aggregate(
+            "leave_aggregate", "remove_host", aggregate_id, host, wanted=False
+        )
+
+    async def _act_on_aggregate(
+        self, verb: str, action: str, aggregate_id: int, host: str, *, wanted: bool
+    ) -> Accepted:
+        """Nova refuses what is so already, in words that change with its version: look first, and again."""
+        if await self._is_member(aggregate_id, host) is wanted:
+            return Accepted(None)
+        path = f"os-aggregates/{aggregate_id}/action"
+        try:
+            return (await self._nova.call(verb, "POST", path, body={action: {"host": host}})).accepted
+        except (CloudRefused, NotFound):
+            if await self._is_member(aggregate_id, host) is wanted:
+                return Accepted(None)
+            raise
+
+    async def _is_member(self, aggregate_id: int, host: str) -> bool:
+        answer = await self._nova.get("aggregate", f"os-aggregates/{aggregate_id}")
+        return host in aggregate_from(answer.part("aggregate")).hosts
 
     async def allocation_ratios(self, hypervisor_id: str) -> AllocationRatios:
         """What Placement says of a compute node."""

@@ -59,6 +59,12 @@ class CloudPort(Protocol):
     async def aggregates(self) -> Sequence[Aggregate]:
         """All aggregates."""
 
+    async def join_aggregate(self, aggregate_id: int, host: str) -> Accepted:
+        """Put a host into an aggregate; one that is in it has joined."""
+
+    async def leave_aggregate(self, aggregate_id: int, host: str) -> Accepted:
+        """Take a host out of an aggregate; one that is not in it has left."""
+
     async def allocation_ratios(self, hypervisor_id: str) -> AllocationRatios:
         """What Placement says of a compute node."""
 

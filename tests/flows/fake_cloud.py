@@ -41,6 +41,7 @@ class Host:
     started: float = 0.0
     was_on: bool = True
     boot: float = 3.0
+    zone: str | None = None
 
 
 @dataclass
@@ -134,6 +135,23 @@ class FakeCloud(Copies):
 
     async def aggregates(self):
         return self._call("aggregates", lambda: list(self.host_aggregates))
+
+    async def join_aggregate(self, aggregate_id, host):
+        return await self._do(
+            f"join {aggregate_id} {host}", lambda: self._member(aggregate_id, {host}, set())
+        )
+
+    async def leave_aggregate(self, aggregate_id, host):
+        return await self._do(
+            f"leave {aggregate_id} {host}", lambda: self._member(aggregate_id, set(), {host})
+        )
+
+    def _member(self, aggregate_id, more, less):
+        self._service(next(iter(more | less)))
+        self.host_aggregates = [
+            replace(row, hosts=(row.hosts | more) - less) if row.id == aggregate_id else row
+            for row in self.host_aggregates
+        ]
 
     async def server_groups(self):
         return self._call("groups", lambda: list(self.groups))
@@ -291,7 +309,9 @@ class FakeCloud(Copies):
         host = self.hosts[name]
         up = not host.forced_down and self.clock.now() - host.reported < DOWN_AFTER
         reported = datetime.fromtimestamp(host.reported, UTC).replace(tzinfo=None)
-        return Service(f"id-{name}", name, host.enabled, host.reason, up, host.forced_down, reported)
+        return Service(
+            f"id-{name}", name, host.enabled, host.reason, up, host.forced_down, reported, host.zone
+        )
 
     def _hypervisor(self, name):
         up = self._service(name).up

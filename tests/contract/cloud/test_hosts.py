@@ -93,6 +93,28 @@ async def test_aggregates_and_groups_name_their_members(site):
         await site.ask(sdk.delete_server_group, group)
 
 
+async def test_a_host_joins_an_aggregate_twice_and_leaves_it_twice(site):
+    sdk, host = site.sdk.compute, site.hosts[0]
+    aggregate = await site.ask(sdk.create_aggregate, name="contract-members")
+
+    async def members():
+        return next(one.hosts for one in await site.cloud.aggregates() if one.id == aggregate.id)
+
+    try:
+        assert (await site.cloud.join_aggregate(aggregate.id, host)).request_id.startswith("req-")
+        assert (await site.cloud.join_aggregate(aggregate.id, host)).request_id is None
+        assert await members() == {host}
+        with pytest.raises(NotFound):
+            await site.cloud.join_aggregate(aggregate.id, "no-such-host")
+        await site.cloud.leave_aggregate(aggregate.id, host)
+        await site.cloud.leave_aggregate(aggregate.id, host)
+        assert await members() == set()
+    finally:
+        await site.ask(sdk.delete_aggregate, aggregate)
+    with pytest.raises(NotFound):
+        await site.cloud.join_aggregate(aggregate.id, host)
+
+
 async def test_an_answer_is_shared_and_a_new_one_is_not_old(site):
     first, same = await asyncio.gather(site.cloud.services(), site.cloud.services())
     assert first is same
