@@ -44,6 +44,7 @@ from cloudmanager.api import (
     system_metadata,
     tasks,
     tracing,
+    webhooks,
 )
 from cloudmanager.api.document import answers, fields, introduction
 from cloudmanager.api.document.finish import finish
@@ -81,6 +82,7 @@ PARTS = (
     tasks,
     audit_log,
     events,
+    webhooks,
     health,
     metrics,
     openapi,

@@ -19,6 +19,7 @@ from cloudmanager.api.document.glossary import (
     servers,
     storages,
     tasks,
+    webhooks,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ SCHEMAS: Mapping[str, Words] = {
     **servers.SCHEMAS,
     **storages.SCHEMAS,
     **tasks.SCHEMAS,
+    **webhooks.SCHEMAS,
 }
 """The words for the fields of a schema, by the name of its class."""
 
@@ -51,5 +53,6 @@ PARAMETERS: Mapping[str, Words] = {
     "nodes": {**power.ACTION_RECORD, **nodes.NODE},
     "power-controls": power.CONTROL,
     "tasks": tasks.TASK,
+    "webhooks": {**webhooks.DELIVERY, **webhooks.WEBHOOK},
 }
 """The words for filters, by the tag of the operation."""
