@@ -86,6 +86,16 @@ async def test_not_more_than_the_limit_come_to_one_host_at_once(fleet):
     assert max(most.values()) == 1
 
 
+async def test_no_host_of_another_zone_is_named_as_the_destination(fleet):
+    fleet.host_options = {"migrations_per_destination": 1}
+    fleet.nova.hosts["h1"].zone = fleet.nova.hosts["h2"].zone = fleet.nova.hosts["h3"].zone = "east"
+    flow = await run(fleet, "evacuate-host")
+    assert flow.status == "SUCCESS", flow.error
+    named = [row.params.get("destination") for row in fleet.rows_of("move-server")]
+    assert "h2" in named or "h3" in named
+    assert "h4" not in named
+
+
 async def test_servers_that_came_before_the_cordon_was_there_leave_as_well(fleet):
     original = fleet.nova.cordon
 

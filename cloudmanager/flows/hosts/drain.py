@@ -189,10 +189,12 @@ def _row_in_words(row: dict[str, Any]) -> str:
 
 
 async def _targets(run: Run) -> list[Candidate]:
-    cloud = run.ports.cloud
+    """Hosts that may be named as destinations: those of the zone, to which a server may be bound."""
+    cloud, host = run.ports.cloud, run.params["host"]
     services = await cloud.services(max_age=_HOSTS_AGE)
-    hypervisors = await cloud.hypervisors(max_age=_HOSTS_AGE)
-    return candidates(services, hypervisors, leaving={run.params["host"]})
+    zone = next((service.zone for service in services if service.host == host), None)
+    near = [service for service in services if service.zone == zone]
+    return candidates(near, await cloud.hypervisors(max_age=_HOSTS_AGE), leaving={host})
 
 
 def incoming_moves(session: Session) -> Incoming:
