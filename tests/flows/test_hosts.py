@@ -362,6 +362,18 @@ async def test_of_hosts_that_are_restarted_together_each_is_cordoned_before_the_
     assert begun == {"h1": {"host:h1"}, "h2": {"host:h1", "host:h2"}}
 
 
+async def test_rolling_restart_waits_while_servers_are_moving_to_its_hosts(fleet):
+    fleet.nova.add_server("guest", "h2")
+    move = {"server_id": "guest", "host": "h2", "ways": ["live"], "destination": "h1"}
+    other = fleet.start_flow("move-server", "server:guest", **move)
+    flow_id = fleet.start_flow("restart-hosts", None, hosts=["h1"])
+    await fleet.sweep_until_quiet(rounds=600)
+    assert fleet.flow(flow_id).status == "SUCCESS", fleet.flow(flow_id).error
+    assert fleet.flow(other).status == "SUCCESS"
+    [child] = fleet.rows_of("restart-host")
+    assert child.created_at >= fleet.flow(other).ended_at
+
+
 async def test_rolling_restart_leaves_somewhere_to_drain_to(fleet):
     flow_id = fleet.start_flow("restart-hosts", None, hosts=["h1", "h2", "h3", "h4"], batch=10)
     await fleet.sweep_until_quiet(rounds=600)

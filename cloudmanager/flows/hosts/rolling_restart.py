@@ -57,8 +57,8 @@ async def restart_in_turn(run: Run) -> Outcome:
         return _end(run, turn)
     params = {name: value for name, value in run.params.items() if name not in _OWN}
     held: dict[str, str] = {}
-    if len(turn.busy) < run.memo["batch"]:
-        held = await begin(run, "restart-host", (await can_be_begun(run, turn, services))[:1], params)
+    if len(turn.busy) < run.memo["batch"] and (free := await can_be_begun(run, turn, services)):
+        held = await begin(run, "restart-host", free[:1], params)
     waits = "".join(f"; {subject} is held by task {task}" for subject, task in held.items())
     return Wait(_LOOK_EVERY, f"{len(turn.succeeded)} of {len(turn.hosts)} hosts restarted{waits}")
 
