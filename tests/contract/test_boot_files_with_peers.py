@@ -87,6 +87,14 @@ def test_every_file_is_served(boot_files, tftpd, tmp_path, path):
         assert tftp(tftpd, path, tmp_path / "fetched") == written
 
 
+def test_a_link_to_the_root_serves_loaders_that_look_in_a_directory(boot_files, tftpd):
+    (boot_files.root / "grub").symlink_to(".")
+    code, fetched = curl(tftpd, f"grub/grub.cfg-01-{DASHES}")
+    assert code == 0
+    assert "linux /vmlinuz" in fetched
+    assert boot_files.diff() == []
+
+
 def test_what_is_no_longer_assigned_is_no_longer_served(boot_files, tftpd, database):
     assert curl(tftpd, PATHS[0])[0] == 0
     with database.transaction() as session:
