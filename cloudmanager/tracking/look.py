@@ -74,7 +74,7 @@ class Lookout:
         hypervisors = await self._cloud.hypervisors(max_age=_HYPERVISORS_AGE)
         aggregates = await self._cloud.aggregates()
         now = self._clock()
-        down = [service.host for service in services if not service.up]
+        down = {service.host: _heard(service) for service in services if not service.up}
         found = await asyncio.to_thread(self._read, down, hypervisors, now)
         snapshot = self._picture(services, aggregates, found, now)
         if counts:
@@ -88,7 +88,9 @@ class Lookout:
 
     # --- what is known already --------------------------------------------------------------------------
 
-    def _read(self, down: Sequence[str], hypervisors: Sequence[Hypervisor], now: float) -> Records:
+    def _read(
+        self, down: Mapping[str, float | None], hypervisors: Sequence[Hypervisor], now: float
+    ) -> Records:
         power = _LOOKS_MISSED * max(self._config.monitor.interval, self._config.monitor.longest_interval)
         ages = records.Ages(now, power=power, boot=self._config.hosts.boot_timeout)
         with self._database.reading() as session:
@@ -122,7 +124,7 @@ class Lookout:
             forced_down=service.forced_down,
             down_count=row.down_count if row else 0,
             down_since=row.down_since if row else None,
-            reported_at=service.reported_at.timestamp() if service.reported_at else None,
+            reported_at=_heard(service),
             node_id=machine.id if machine else None,
             reserved=bool(machine and machine.reserved),
             has_control=bool(machine and machine.controls),
@@ -214,6 +216,11 @@ class Lookout:
         row = found.rows.get(host.name)
         due = row is None or host.checks == 0 or now >= row.next_check_at
         return host.checks + 1 if due else host.checks
+
+
+def _heard(service: Service) -> float | None:
+    """When it reported last."""
+    return records.seconds(service.reported_at) if service.reported_at else None
 
 
 def _counted(snapshot: Snapshot, found: Records, loop_time: float) -> Snapshot:

@@ -23,13 +23,16 @@ from cloudmanager.tracking.heartbeats import Storage
 from cloudmanager.tracking.snapshot import Came, Decision, Power
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy.orm import Session
 
     from cloudmanager.openstack.records import Hypervisor
 
 _POWER = {"power_on": Power.ON, "power_off": Power.OFF}
+_CLOCKS_APART = 5.0
+"""Seconds by which Nova's clock and ours may differ without a report counting as later than it was."""
+
 _STARTING = frozenset({"power_on", "reset"})
 
 
@@ -73,13 +76,18 @@ class Ages:
     boot: float
 
 
-def read(session: Session, down: Collection[str], hypervisors: Iterable[Hypervisor], ages: Ages) -> Records:
-    """What is known of all hosts, and of those that are down whatever can explain that."""
+def read(
+    session: Session, down: Mapping[str, float | None], hypervisors: Iterable[Hypervisor], ages: Ages
+) -> Records:
+    """What is known of all hosts, and of those that are `down` whatever can explain that.
+
+    `down` says when each reported last, by Nova's clock.
+    """
     found = Records()
     found.rows = {row.host: row for row in session.scalars(select(TrackedHost))}
     controls = _controls(session, found, ages)
     _nodes(session, found, hypervisors, controls, ages)
-    nodes_down = {found.nodes[host].id: host for host in down if host in found.nodes}
+    nodes_down = {found.nodes[host].id: heard for host, heard in down.items() if host in found.nodes}
     held = select(FlowRow.subject, FlowRow.id).where(
         FlowRow.ended_at.is_(None),
         or_(
@@ -91,7 +99,7 @@ def read(session: Session, down: Collection[str], hypervisors: Iterable[Hypervis
     found.holders = {subject: flow_id for subject, flow_id in session.execute(held) if subject}
     _decisions(session, found)
     if nodes_down:
-        _own_power(session, found, set(nodes_down), ages)
+        _own_power(session, found, nodes_down, ages)
     _storages(session, found)
     return found
 
@@ -144,12 +152,12 @@ def _nodes(
 
 
 def _young(checked_at: datetime | None, ages: Ages) -> bool:
-    return checked_at is not None and ages.now - _seconds(checked_at) <= ages.power
+    return checked_at is not None and ages.now - seconds(checked_at) <= ages.power
 
 
-def _seconds(moment: datetime) -> float:
-    """A stored time, which is UTC without zone, as seconds since the epoch."""
-    return moment.replace(tzinfo=UTC).timestamp()
+def seconds(moment: datetime) -> float:
+    """A time as seconds since the epoch; without zone it is UTC, as times are stored."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _decisions(session: Session, found: Records) -> None:
@@ -160,11 +168,14 @@ def _decisions(session: Session, found: Records) -> None:
         found.decisions[flow_id] = Came.OPEN if ended_at is None else ended
 
 
-def _own_power(session: Session, found: Records, nodes: Collection[int], ages: Ages) -> None:
-    """By which of our power actions a node is down, apart from the fences of our own decisions."""
+def _own_power(session: Session, found: Records, nodes: Mapping[int, float | None], ages: Ages) -> None:
+    """By which of our power actions a node is down, apart from the fences of our own decisions.
+
+    An action explains nothing any more once the host has reported after it.
+    """
     fenced = select(FlowRow.id).where(FlowRow.parent_id.in_(found.decisions))
     query = (
-        select(PowerAction.node_id, PowerAction.action, PowerAction.start_time, PowerAction.result)
+        select(PowerAction.node_id, PowerAction.action, PowerAction.start_time, PowerAction.end_time)
         .where(
             PowerAction.node_id.in_(nodes),
             or_(PowerAction.task_id.is_(None), PowerAction.task_id.not_in(fenced)),
@@ -173,10 +184,12 @@ def _own_power(session: Session, found: Records, nodes: Collection[int], ages: A
         .order_by(PowerAction.id)
     )
     powers = {machine.id: machine.power for machine in found.nodes.values()}
-    for node_id, action, started_at, _result in session.execute(query):
+    for node_id, action, started_at, ended_at in session.execute(query):
         found.own_power.pop(node_id, None)
-        began = _seconds(started_at)
-        booting = action in _STARTING and 0 <= ages.now - began <= ages.boot
+        heard = nodes[node_id]
+        if heard is not None and heard > seconds(ended_at or started_at) + _CLOCKS_APART:
+            continue
+        booting = action in _STARTING and 0 <= ages.now - seconds(started_at) <= ages.boot
         off = action == "power_off" and powers[node_id] is not Power.ON
         if booting or off:
             found.own_power[node_id] = f"our {action.replace('_', '-')} at {started_at.isoformat()}"

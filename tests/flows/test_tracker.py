@@ -214,6 +214,21 @@ async def test_a_host_that_we_switched_off_is_left_alone_until_it_is_on_again(si
     assert "our power-off" in site.row().verdict["next"]
 
 
+async def test_a_power_off_explains_nothing_once_the_host_has_reported_again(site):
+    """It was switched off and on again long ago; now it dies, and its power device is silent."""
+    with site.cloud.database.transaction() as session:
+        node = session.scalars(select(Node).where(Node.name == "h1")).one()
+        long_ago = datetime.fromtimestamp(site.cloud.clock.now() - 3600, UTC).replace(tzinfo=None)
+        session.add(
+            PowerAction(
+                action="power_off", node_id=node.id, result="SUCCESS", start_time=long_ago, end_time=long_ago
+            )
+        )
+    tracker = site.tracker()
+    site.kill("h1")
+    assert len(await site.cycles(tracker, 3)) == 1
+
+
 async def test_a_host_that_a_task_has_is_left_to_it(site):
     task = site.cloud.start_flow("shutdown-host", "host:h1", host="h1")
     tracker = site.tracker()
