@@ -28,6 +28,8 @@ _SWAP_ITEMS = 2000
 _SWAP_PLACES = 64
 _PARTNERS = 16
 _TRIES = 4
+_PAIRED_CELLS = 2000
+_TINY_CELLS = 200
 _MANY_PLACES = 200
 _PROMISING = 32
 _NEARLY = 0.8
@@ -71,9 +73,34 @@ class Search:
         self._least = EPSILON * max(abs(placement.total), 1e-6)
 
     def descend(self) -> None:
-        """Shifts and swaps until none helps."""
+        """Shifts and swaps until none helps; in a small problem any two shifts together as well.
+
+        In a tiny one the best of what follows from every first move.
+        """
+        placement = self.placement
+        first, movable = placement.place.copy(), np.flatnonzero(placement.problem.movable)
+        self._descend(paired=True)
+        if not len(movable) or len(movable) * placement.problem.places > _TINY_CELLS:
+            return
+        best, total = placement.place.copy(), placement.total
+        self._return_to(first)
+        for row, to in np.argwhere(np.isfinite(self._changes(movable))):
+            if self.meter.spent:
+                break
+            self._move(int(movable[row]), int(to))
+            self._descend(paired=False)
+            if placement.total < total - self._least:
+                best, total = placement.place.copy(), placement.total
+            self._return_to(first)
+        self._return_to(best)
+
+    def _return_to(self, place: Ints) -> None:
+        self.placement.restore(place)
+        self.recount()
+
+    def _descend(self, *, paired: bool) -> None:
         self._shift()
-        while not self.meter.spent and self._swap():
+        while not self.meter.spent and (self._swap() or (paired and self._two_shifts())):
             self._shift()
 
     def empty(self) -> None:
@@ -178,6 +205,26 @@ class Search:
                 helped |= self._swap_one(int(item), others)
         return helped
 
+    def _two_shifts(self) -> bool:
+        """Any shift, then the best one after it; whether a pair was found that helps together."""
+        placement, problem = self.placement, self.placement.problem
+        movable = np.flatnonzero(problem.movable)
+        if len(movable) * problem.places > _PAIRED_CELLS:
+            return False
+        for item in movable:
+            here, first = int(placement.place[item]), self._changes(np.array([item]))[0]
+            for place in np.argsort(first, kind="stable"):
+                if self.meter.spent or not math.isfinite(first[place]):
+                    break
+                self._move(int(item), int(place))
+                changes = self._changes(movable)
+                row, to = divmod(int(np.argmin(changes)), problem.places)
+                if first[place] + changes[row, to] < -self._least:
+                    self._move(int(movable[row]), to)
+                    return True
+                self._move(int(item), here)
+        return False
+
     def _costliest(self) -> Iterator[int]:
         order = np.argsort(-self.placement.cost, kind="stable")
         if self.placement.problem.items > _SWAP_ITEMS:
@@ -237,8 +284,7 @@ class Search:
                 break
             self._move(int(item), to)
         if (placement.place == place).any() or placement.total > total - self._least:
-            placement.restore(before)
-            self._away = len(placement.away)
+            self._return_to(before)
 
     def _bulk(self) -> Floats:
         """How much of the scarcest room an item takes, to place the bulky ones first."""

@@ -24,7 +24,7 @@ class Drawn:
 
 
 @st.composite
-def drawn(draw: Callable, *, together: bool = True) -> Drawn:
+def drawn(draw: Callable, *, together: bool = True, wishes: bool = True) -> Drawn:
     """Whole numbers, so that every sum is exact."""
     items, places = draw(st.integers(1, 9)), draw(st.integers(1, 5))
     amounts, kinds = draw(st.integers(1, 3)), draw(st.integers(1, 2))
@@ -41,7 +41,7 @@ def drawn(draw: Callable, *, together: bool = True) -> Drawn:
     members = st.lists(st.integers(0, items - 1), min_size=1, max_size=4, unique=True)
     apart = [(group, draw(st.integers(1, 2))) for group in draw(st.lists(members, max_size=2))]
     joint = draw(st.lists(members, max_size=1)) if together else []
-    priced = [(group, draw(st.integers(-3, 3))) for group in draw(st.lists(members, max_size=2))]
+    priced = [(group, draw(st.integers(-3, 3))) for group in draw(st.lists(members, max_size=2 * wishes))]
     problem = Problem(
         start=start,
         movable=table(1, items, 0, 3)[0] > 0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
@@ -13,15 +12,13 @@ from cloudmanager.drs.placement import Placement
 from tests.unit.drs.problems import Drawn, drawn, optimum, total
 
 
-@settings(deadline=None, max_examples=40)
-@given(drawn(together=False))
+@settings(deadline=None, max_examples=25)
+@given(drawn(together=False, wishes=False))
 def test_the_optimum_of_a_small_problem(case: Drawn):
     problem = case.problem
-    assume(problem.places**problem.items < 5000)
-    assume(not case.priced)
+    assume(problem.places**problem.items < 800)
     best = optimum(case)
     assume(math.isfinite(best))
-    assume((np.asarray(problem.transient) == 0).all())
     placement = Placement(problem)
     assert reassign(placement, range(problem.items), range(problem.places), 10.0) is True
     assert placement.total == pytest.approx(best, abs=1e-3)
