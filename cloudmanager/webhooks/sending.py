@@ -92,7 +92,8 @@ class Sender:
             httpcore.AsyncConnectionPool(ssl_context=context, network_backend=self._network) as pool,
             pool.stream("POST", url, headers=list(headers.items()), content=body) as response,
         ):
-            return _judge(response.status, dict(response.headers).get(b"retry-after", b""))
+            said = {name.lower(): value for name, value in response.headers}
+            return _judge(response.status, said.get(b"retry-after", b""))
 
 
 def _judge(status: int, retry_after: bytes) -> Attempt:
