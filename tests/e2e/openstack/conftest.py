@@ -49,10 +49,10 @@ def cloud(request):
 def running(cloud, request, tmp_path_factory):
     """The product, with a node and its power control for each host of the cloud.
 
-    HOSTS_OPTIONS of a file of tests are more options of [hosts].
+    HOSTS_OPTIONS of a file of tests are more options of [hosts], OPTIONS those of other sections.
     """
     hosts = {**CONFIG["hosts"], **getattr(request.module, "HOSTS_OPTIONS", {})}
-    config = {**CONFIG, "hosts": hosts, "nova": cloud.nova}
+    config = {**CONFIG, "hosts": hosts, "nova": cloud.nova, **getattr(request.module, "OPTIONS", {})}
     with Product(tmp_path_factory.mktemp("product") / "state", config=config) as product:
         operator = Operator(product)
         for host, port in cloud.bmcs.ports.items():
