@@ -15,6 +15,7 @@ from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.models import FlowRow, Node, NodeControl, PowerControl
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Power
+from cloudmanager.simulators.ipmi import commands as simulated
 from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault, create_key_file
 from tests.contract.drivers import amt_peers, ipmi_peers, modbus_peers, redfish_peers
@@ -106,12 +107,22 @@ async def test_ipmitool_reads_what_was_set(database, vault, kind, keeps):
         peer = kind(stack)
         assert "Force PXE" not in ask_ipmitool(peer)
         assert (await boot_from_network(database, vault, peer)).status == "SUCCESS"
-        said = ask_ipmitool(peer)
+        said, lasts = ask_ipmitool(peer), ask_ipmitool(peer, "3")
     assert "Force PXE" in said
+    assert not keeps or "Don't automatically clear boot flag valid bit" in lasts
     assert all(words in said for words in keeps)
 
 
-def ask_ipmitool(peer):
+async def test_a_bmc_that_cannot_keep_its_flags_is_told_all_the_same(database, vault, monkeypatch):
+    monkeypatch.delitem(simulated._BOOT_PARAMETERS, 3)
+    with contextlib.ExitStack() as stack:
+        peer = ipmi_peers.SimulatorPeer(stack)
+        flow = await boot_from_network(database, vault, peer)
+        assert flow.status == "SUCCESS", flow.error
+        assert peer.next_boot() == "pxe"
+
+
+def ask_ipmitool(peer, parameter="5"):
     bmc = peer.bmc
     command = [
         program("ipmitool"),
@@ -126,7 +137,7 @@ def ask_ipmitool(peer):
         "-U",
         bmc.login,
     ]
-    command += ["-P", bmc.password, "chassis", "bootparam", "get", "5"]
+    command += ["-P", bmc.password, "chassis", "bootparam", "get", parameter]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
 
 

@@ -55,6 +55,11 @@ SOFT_SHUTDOWN: Final = _chassis_control("Chassis Control: soft shutdown", 5, Rep
 """§28.3. Up and down twice are harmless, so they are repeated like any request. A second reset, or a second
 press of the ACPI button, is not, and not every BMC recognises a repeat: these two leave us once."""
 
+KEEP_BOOT_FLAGS: Final = Command(
+    "Set System Boot Options: no time-out", _CHASSIS, 0x08, bytes((0x03, 0x08)), OPERATOR, Repeat.IN_SESSION
+)
+"""§28.12, parameter 3: boot flags stay valid, which else end after 60 s without Chassis Control."""
+
 BOOT_FROM_NETWORK_ONCE: Final = Command(
     "Set System Boot Options: network once",
     _CHASSIS,

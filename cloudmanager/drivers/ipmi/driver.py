@@ -110,7 +110,14 @@ class SupermicroRackDevice(Driver):
         await self._ask(_COMMANDS[action], deadline)
 
     async def _set_next_boot_from_network(self, outlet: str) -> None:  # noqa: ARG002 - there is one outlet
-        await self._ask(commands.BOOT_FROM_NETWORK_ONCE, self._deadline())
+        deadline = self._deadline()
+        try:
+            await self._ask(commands.KEEP_BOOT_FLAGS, deadline)
+        except CredentialsRefused:
+            raise
+        except DeviceRefused:
+            pass  # it need not have this parameter: its flags last for a minute then, or for good
+        await self._ask(commands.BOOT_FROM_NETWORK_ONCE, deadline)
 
     async def _log_in(self) -> None:
         await self._log_in_with(self._account())

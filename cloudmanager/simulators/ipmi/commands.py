@@ -192,6 +192,9 @@ def _restart_cause(target: Target, _data: bytes) -> bytes:
 _BOOT_FLAGS = 5
 _BOOT_PARAMETERS = {0: 1, 3: 1, 4: 2, _BOOT_FLAGS: 5}  # §28.13: selector and length of what is kept
 _VALID, _PERSISTENT = 0x80, 0x40
+_VALID_BIT_CLEARING = 3
+_NOT_BY_TIME_OUT = 0x08
+_BOOT_FLAGS_LAST = 60.0  # seconds, parameter 3
 _NO_SUCH_PARAMETER = 0x80
 
 
@@ -204,13 +207,20 @@ def _set_boot_option(target: Target, data: bytes) -> bytes:
         raise Failure(_NO_SUCH_PARAMETER)
     if value:
         _need_length(value, _BOOT_PARAMETERS[selector])
-        kept: dict[str, Any] = {"value": value.hex(), "boot_id": target.node.boot_id}
+        kept: dict[str, Any] = {
+            "value": value.hex(),
+            "boot_id": target.node.boot_id,
+            "at": target.world.clock.now(),
+        }
         target.world.remember(target.device.name, f"boot option {selector}", kept)
     return b""
 
 
 def _get_boot_option(target: Target, data: bytes) -> bytes:
-    """§28.13. Boot flags that are not persistent hold for one start: the firmware takes "valid" away."""
+    """§28.13. Boot flags that are not persistent hold for one start: the firmware takes "valid" away.
+
+    So does the BMC after 60 seconds, unless parameter 3 says otherwise; Chassis Control changes nothing here.
+    """
     _need_length(data, 3)
     selector = data[0] & 0x7F
     if selector not in _BOOT_PARAMETERS:
@@ -218,9 +228,21 @@ def _get_boot_option(target: Target, data: bytes) -> bytes:
     value = bytes(_BOOT_PARAMETERS[selector])
     if kept := target.device.memory.get(f"boot option {selector}"):
         value = bytes.fromhex(kept["value"])
-        if selector == _BOOT_FLAGS and not value[0] & _PERSISTENT and kept["boot_id"] != target.node.boot_id:
+        if selector == _BOOT_FLAGS and (_were_used(target, kept) or _are_too_old(target, kept)):
             value = bytes((value[0] & ~_VALID,)) + value[1:]
     return bytes((0x01, selector)) + value
+
+
+def _were_used(target: Target, flags: dict[str, Any]) -> bool:
+    is_persistent = int(flags["value"][:2], 16) & _PERSISTENT
+    return not is_persistent and flags["boot_id"] != target.node.boot_id
+
+
+def _are_too_old(target: Target, flags: dict[str, Any]) -> bool:
+    clearing = target.device.memory.get(f"boot option {_VALID_BIT_CLEARING}", {"value": "00"})
+    if int(clearing["value"], 16) & _NOT_BY_TIME_OUT:
+        return False
+    return bool(target.world.clock.now() - flags["at"] > _BOOT_FLAGS_LAST)
 
 
 COMMANDS: dict[tuple[int, int], tuple[Callable[[Target, bytes], bytes], int]] = {  # Appendix G: privileges

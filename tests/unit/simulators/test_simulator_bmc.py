@@ -274,6 +274,16 @@ class TestBootOptions:
         world.reset("n1")
         assert client.request(0x00, 0x09, b"\x05\x00\x00") == (0, b"\x01" + self.PXE_ALWAYS)
 
+    @pytest.mark.parametrize(("clearing", "lasts"), [(b"", False), (b"\x03\x00", False), (b"\x03\x08", True)])
+    def test_after_a_minute_only_what_is_to_stay(self, console, clock, clearing, lasts):
+        client = console().login()
+        client.request(0x00, 0x08, clearing or b"\x00\x00")
+        client.request(0x00, 0x08, self.PXE)
+        clock.advance(59)
+        assert console().login().request(0x00, 0x09, b"\x05\x00\x00")[1][2] == 0x80
+        clock.advance(2)
+        assert console().login().request(0x00, 0x09, b"\x05\x00\x00")[1][2] == 0x80 * lasts
+
     def test_wrong_requests(self, console):
         client = console().login()
         assert client.request(0x00, 0x08, b"\x05\x80\x04") == (0xC7, b"")
