@@ -18,6 +18,7 @@ from cloudmanager.models import (
     FlowRow,
     Node,
     NodeAvailabilityStorage,
+    NodeControl,
     PowerAction,
     TrackedHost,
 )
@@ -113,6 +114,7 @@ def site(cloud, tmp_path):
     return Site(cloud, tmp_path)
 
 
+@pytest.mark.both_databases
 async def test_a_dead_host_is_evacuated_after_so_many_looks_and_only_once(site):
     tracker = site.tracker()
     assert await site.cycles(tracker, 2) == []
@@ -359,6 +361,43 @@ async def test_who_has_lost_its_lease_decides_nothing_any_more(site):
     assert site.flows() == []
 
 
+@pytest.mark.parametrize("dies", ["before it decides", "before it rings"])
+async def test_a_decider_that_dies_has_decided_or_has_not(site, dies):
+    first = site.tracker()
+    site.kill("h1")
+    await site.cycles(first, 2)
+    site.cloud.clock.time += LOOP
+    seen = await first._lookout.look(counts=True)
+    if dies == "before it decides":
+        first._ledger.act = lambda *_: []
+    else:
+        first._ledger._ring = lambda *_: None
+    first._decide(seen)
+    assert len(site.flows()) == (dies == "before it rings")
+    second = site.tracker("t2")
+    await site.cycles(second, 4)
+    await site.carry_out()
+    [flow] = site.flows()
+    assert flow.status == "SUCCESS", flow.error
+    assert site.cloud.nova.split_brains == []
+
+
+@pytest.mark.parametrize(("silent", "touched"), [(2, True), (3, False)])
+async def test_when_most_power_devices_are_silent_it_may_be_us(site, silent, touched):
+    with site.cloud.database.transaction() as session:
+        for control in session.scalars(select(NodeControl).order_by(NodeControl.node_id)):
+            control.is_initialized = True
+            control.power_state = None if 1 <= control.node_id <= 1 + silent else "power_on"
+            control.power_state_checked_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    tracker = site.tracker()
+    site.kill("h1")
+    assert bool(await site.cycles(tracker, 4)) is touched
+    if not touched:
+        [alarm] = site.events("guard.refused")
+        assert "3 of 5 other power devices are silent: it may be us" in alarm.message
+
+
+@pytest.mark.both_databases
 async def test_a_decision_that_was_made_meanwhile_is_not_made_again(site):
     tracker = site.tracker()
     site.kill("h1")
