@@ -24,6 +24,7 @@ from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.operation import operation
 from cloudmanager.api.services import services
 from cloudmanager.models import FlowRow, Status
+from cloudmanager.webhooks.queue import backlog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,18 @@ class _FlowCounts(Collector):
         yield gauge
 
 
+class _Outbox(Collector):
+    """What waits for webhooks, counted in the database when asked: no process that is dead can tell it."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        with services().database.reading() as session:
+            waiting, seconds = backlog(session)
+        yield GaugeMetricFamily("cloudmanager_webhook_outbox", "Deliveries that wait.", value=waiting)
+        yield GaugeMetricFamily(
+            "cloudmanager_webhook_outbox_age_seconds", "For how long the oldest has waited.", value=seconds
+        )
+
+
 @operation(
     blueprint,
     "GET",
@@ -71,6 +84,7 @@ def show_metrics() -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    flows = CollectorRegistry()
-    flows.register(_FlowCounts())
-    return Response(generate_latest(registry) + generate_latest(flows), content_type=CONTENT_TYPE_LATEST)
+    stored = CollectorRegistry()
+    for collector in (_FlowCounts(), _Outbox()):
+        stored.register(collector)
+    return Response(generate_latest(registry) + generate_latest(stored), content_type=CONTENT_TYPE_LATEST)

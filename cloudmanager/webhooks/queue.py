@@ -180,5 +180,15 @@ def prune(database: Database, before: datetime) -> int:
         return len(session.execute(gone).all())
 
 
+def backlog(session: Session) -> tuple[int, float]:
+    """How many deliveries wait for webhooks that are enabled, and for how many seconds the oldest has."""
+    enabled = select(Webhook.id).where(Webhook.enabled)
+    waiting = select(func.count(), func.min(WebhookDelivery.created_at))
+    number, oldest = session.execute(waiting.where(Pending, WebhookDelivery.webhook_id.in_(enabled))).one()
+    unrelayed = select(func.min(Event.time)).where(~Event.relayed, enabled.exists())
+    moments = [moment for moment in (oldest, session.scalar(unrelayed)) if moment is not None]
+    return number, max(0.0, (utc_now() - min(moments)).total_seconds()) if moments else 0.0
+
+
 def _is_due(now: float) -> ColumnElement[bool]:
     return WebhookDelivery.next_attempt_at <= now

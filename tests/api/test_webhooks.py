@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
-from cloudmanager.models import DeliveryStatus, Webhook, WebhookDelivery, utc_now
-from cloudmanager.webhooks.outbox import Happening, enqueue
+from cloudmanager.models import DeliveryStatus, Event, Webhook, WebhookDelivery, utc_now
+from cloudmanager.webhooks.outbox import Happening, enqueue, relay
 
 PATH = "/v1/webhooks/"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -231,3 +231,29 @@ def test_a_change_ends_pauses_and_keeps_what_is_not_said(api):
     assert changed["updated_at"] is not None
     with api.database.reading() as session:
         assert session.scalars(select(Webhook.paused_until)).one() == 0.0
+
+
+@pytest.mark.both_databases
+def test_metrics_tell_how_much_waits_and_for_how_long(api):
+    def outbox():
+        lines = api.ask("GET", "/metrics").text.splitlines()
+        told = dict(line.rsplit(" ", 1) for line in lines if line.startswith("cloudmanager_webhook_outbox"))
+        return float(told["cloudmanager_webhook_outbox"]), float(
+            told["cloudmanager_webhook_outbox_age_seconds"]
+        )
+
+    with api.database.transaction() as session:
+        old = utc_now() - timedelta(hours=1)
+        row = {"kind": "host.down", "subject": "host:h1", "message": "", "time": old}
+        session.execute(insert(Event), [row])
+    assert outbox() == (0, 0)  # nobody is to be told
+    create(api)
+    number, age = outbox()
+    assert number == 0
+    assert 3600 <= age < 3700
+    assert relay(api.database) == 1
+    happen(api, "host.back")
+    assert outbox()[0] == 2
+    assert outbox()[1] < 100
+    api.put(f"{PATH}1", {"webhook": {"enabled": False}})
+    assert outbox() == (0, 0)
