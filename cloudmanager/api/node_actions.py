@@ -75,11 +75,7 @@ def reserve_node(node_id: int, body: dict[str, Any]) -> Response:
     errors=(409,),
 )
 def assign_image(node_id: int, body: dict[str, Any]) -> Response:
-    """Record which image the node boots, and write its boot files where this process has them.
-
-    With `[pxe] enabled`, a task (202) has the node's default control start it from the network the next time,
-    and only then, where the device can. Nothing is switched: reset the node when the task has ended.
-    """
+    """Its boot files follow; with `[pxe] enabled`, a task (202) has it start from the network once."""
     with services().database.transaction() as session:
         node = nodes.row(session, node_id)
         image = session.get(NodeImage, body["image_id"])
