@@ -106,7 +106,7 @@ CASES = [
             "name": "weekly", "action": "restart", "hosts": {"node_classes": ["hypervisor"]}, "length": 3600,
             "schedule": {"cron": "0 22 * * SAT", "time_zone": "Europe/Berlin"},
         },
-        change={"batch": 3},
+        change={"name": "another name"},
         required=["name", "action", "hosts", "schedule", "length"],
         wrong={
             "name": " ", "action": "explode", "hosts": {}, "length": HUGE, "batch": 0, "blockers": [{}],
