@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudmanager.drs.groups import Apart
 from cloudmanager.drs.problem import Problem, Shape
 from cloudmanager.drs.waves import Step, order
 from tests.unit.drs.problems import drawn
@@ -45,6 +46,15 @@ def test_room_that_is_left_in_a_wave_is_there_for_the_next_one_only():
     problem = crates([5, 5], [0, 1], [9, 5])
     found = order(problem, np.array([1, 0]), [0, 1], per_place=9, hops=0)
     assert (found.stuck, found.waves) == ([0, 1], [])
+
+
+def test_of_a_group_one_moves_at_a_time_so_that_copies_are_not_too_many_either():
+    """Two may share a place; while the third is still leaving it, only one of the others may come."""
+    start = np.array([0, 0, 1])
+    problem = replace(crates([1, 1, 1], start, [9, 9, 9]), rules=(lambda: Apart([[0, 1, 2]], [2], start, 3),))
+    found = order(problem, np.array([1, 1, 2]), [0, 1, 2], per_place=9, hops=0)
+    assert [len(wave) for wave in found.waves] == [1, 1, 1]
+    assert found.reached.tolist() == [1, 1, 2]
 
 
 def test_so_many_at_a_place_at_once():
