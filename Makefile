@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip -q --disable-pip-version-check
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q
 PEERS := openipmi ipmitool freeipmi-tools postgresql mariadb-server-core mbpoll snmp snmpd openssh-server prometheus tftpd-hpa tftp-hpa curl grub-common
-PEER_PROGRAMS := ipmi_sim ipmitool ipmipower initdb mariadbd mbpoll snmpget snmpd sshd prometheus in.tftpd tftp curl grub-script-check
+PEER_PROGRAMS := ipmi_sim ipmitool ipmipower initdb mariadbd mbpoll snmpget snmpd sshd prometheus promtool in.tftpd tftp curl grub-script-check
 
 .PHONY: help
 help: ## Show this help

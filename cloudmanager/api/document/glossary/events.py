@@ -16,7 +16,8 @@ EVENT: Words = {
         (
             "What happened: `power.drift`, `device.silent`, `device.back`; `hypervisor.` and `found`, "
             "`vanished`, `returned` or `unclear`; `host.` and `down`, `back`, `alive`, `evacuating` or "
-            "`would_evacuate`; `guard.refused`; `tracker.blind` or `sighted`."
+            "`would_evacuate`; `guard.refused`; `tracker.blind` or `sighted`; "
+            "`webhook.gave_up`."
         ),
         "power.drift",
     ),
