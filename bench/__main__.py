@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import drain, drs, fleet, inventory, power
+from bench import drain, drs, fleet, inventory, power, tracking
 from bench.report import Report
 
 BENCHES = {
@@ -19,6 +19,7 @@ BENCHES = {
     "drs": drs.aggregates,
     "drs-optimum": drs.optimum,
     "drs-roadef": drs.machine_reassignment,
+    "tracking-cycle": tracking.cycle,
 }
 
 
