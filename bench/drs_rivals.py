@@ -32,7 +32,7 @@ class Rival:
 
 
 def watcher(snapshot: Snapshot, host_choice: str, threshold: float) -> Rival:
-    """Workload stabilization, from the words of its documentation.
+    """Workload stabilization as it is understood here; it was not compared with Watcher itself.
 
     The load of a host in a metric is a share of what it has. When the standard deviation of a
     metric over the hosts is above the threshold, each server is tried on the hosts of the choice (`cycle`:
