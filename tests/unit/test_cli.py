@@ -19,7 +19,7 @@ from cloudmanager import config as configuration
 from cloudmanager.cli import main
 from cloudmanager.config import reference
 from cloudmanager.db import Database
-from cloudmanager.models import PowerControl
+from cloudmanager.models import PowerControl, Webhook
 from cloudmanager.state_dir import StateDirectory
 from cloudmanager.vault import Vault
 
@@ -88,16 +88,18 @@ def test_secrets_are_rotated(run, site):
     with database.transaction() as session:
         sealed = {"sealed_password": old.seal("pw"), "sealed_pending_password": old.seal("next pw")}
         session.add(PowerControl(**control, coils_count=1, **sealed))
+        session.add(Webhook(url="http://h/", kinds=["*"], sealed_secret=old.seal("whsec_x")))
 
     old_key = site.key_file.read_bytes()
     site.key_file.write_bytes(Fernet.generate_key() + b"\n" + old_key)
-    assert "1 power controls" in run("db", "rotate-secrets", "--state-dir", site.path).stdout
+    assert "1 power controls and 1 webhooks" in run("db", "rotate-secrets", "--state-dir", site.path).stdout
 
     site.key_file.write_bytes(site.key_file.read_bytes().splitlines()[0])
     with database.reading() as session:
         kept, vault = session.query(PowerControl).one(), Vault(site.key_file)
         assert vault.open(kept.sealed_password) == "pw"
         assert vault.open(kept.sealed_pending_password) == "next pw"
+        assert vault.open(session.query(Webhook).one().sealed_secret) == "whsec_x"
     site.key_file.write_bytes(old_key)
     result = run("db", "rotate-secrets", "--state-dir", site.path, code=2)
     assert "no key there opens the stored passwords" in result.stderr
