@@ -18,6 +18,7 @@ from cloudmanager.flows.rotate_password import forget_pending, make_current, sub
 from cloudmanager.models import FlowRow, PowerControl
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Outlet, Password, Power
+from cloudmanager.prometheus import Prometheus
 from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault, create_key_file
 from tests.contract.drivers import ipmi_peers, redfish_peers
