@@ -1,4 +1,4 @@
-"""`cloudmanager inventory`: the whole inventory as a file, a file as the inventory, Nova's hypervisors in it."""
+"""`cloudmanager inventory`: to a file, from a file, and Nova's hypervisors into it."""
 
 from __future__ import annotations
 

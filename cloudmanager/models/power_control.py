@@ -29,7 +29,7 @@ class PowerControl(Base):
     login: Mapped[str | None] = mapped_column(String(255))
     sealed_password: Mapped[str | None] = mapped_column(Text)
     sealed_pending_password: Mapped[str | None] = mapped_column(Text)
-    """What the password is being changed to: the device has this one or the other (`flows.rotate_password`)."""
+    """What the password is being changed to: the device has one of them (`flows.rotate_password`)."""
     sealed_ssh_key: Mapped[str | None] = mapped_column(Text)
     options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default=text("'{}'"))
     coils_count: Mapped[int]

@@ -225,7 +225,7 @@ class FakeAlerts:
 
 
 def ports(
-    power: FakePower, clock: VirtualClock, cloud=None, hosts=None, host_tasks=None, alerts=None, **power_
+    power: FakePower, clock: VirtualClock, cloud=None, *, hosts=None, host_tasks=None, alerts=None, **power_
 ) -> Ports:
     config = SimpleNamespace(
         power=power_options(**power_),

@@ -37,8 +37,8 @@ SCHEMAS: Mapping[str, Words] = {
         "host": HOST["name"],
         "state": (
             (
-                "`up`, `unknown`, `counting` (not seen down often enough), `explained` (nothing is to be done), "
-                "`waiting`, `refused` (an alarm) or `dead`."
+                "`up`, `unknown`, `counting` (not seen down often enough), `explained` (nothing is to be "
+                "done), `waiting`, `refused` (an alarm) or `dead`."
             ),
             "refused",
         ),
