@@ -51,6 +51,7 @@ class Identity:
         self.credentials: dict[str, ApplicationCredential] = {}
         self.services: dict[str, Service] = {}
         self.tokens: dict[str, Token] = {}
+        self.domain_configs: dict[str, dict[str, dict[str, Any]]] = {}
 
     # --- building -------------------------------------------------------------------------------------------
 
@@ -194,6 +195,7 @@ class Identity:
             "roles": self.roles,
             "implied": self.implied,
             "token_seconds": self.token_seconds,
+            "domain_configs": self.domain_configs,
         }
 
     @classmethod
@@ -203,6 +205,7 @@ class Identity:
         identity.roles = dict(kept["roles"])
         identity.implied = {name: list(implied) for name, implied in kept["implied"].items()}
         identity.token_seconds = kept["token_seconds"]
+        identity.domain_configs = kept.get("domain_configs", {})
         for name, (kind, key) in _TABLES.items():
             setattr(identity, name, {row[key]: kind(**row) for row in kept[name]})
         return identity

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from cloudmanager.simulators.http import Answer, HttpServer, Request, failure
 from cloudmanager.simulators.http_faults import HttpFaults
-from cloudmanager.simulators.keystone import shapes
+from cloudmanager.simulators.keystone import domain_config, shapes
 from cloudmanager.simulators.keystone.identity import NotAuthenticated
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _MALFORMED = (
     "Expecting to find valid JSON in request body. The server could not comply with the request since it "
     "is either malformed or otherwise incorrect. The client is assumed to be in error."
 )
+_CONFIG = ("domains", "*", "config")
+_CONFIG_RULES = {"PUT": "create", "PATCH": "update", "DELETE": "delete"}
 _VALIDATORS = {"admin", "service"}
 """Roles that may ask about others' tokens (identity:validate_token)."""
 
@@ -142,9 +144,14 @@ class Keystone:
     # --- lists ----------------------------------------------------------------------------------------------
 
     def _show(self, request: Request, path: list[str]) -> Answer:
+        caller = self._caller(request)
+        if len(path) == len(_CONFIG) and (path[0], path[2]) == (_CONFIG[0], _CONFIG[2]):
+            return self._configure(request, caller, path[1])
         if request.method != "GET":
             return failure(405, "The method is not allowed for the requested URL.")
-        caller = self._caller(request)
+        return self._read(request, caller, path)
+
+    def _read(self, request: Request, caller: Token, path: list[str]) -> Answer:
         if path == ["auth", "catalog"]:
             links = {"self": f"{self.url}/v3/auth/catalog"}
             return Answer(200, {"catalog": shapes.catalog(self.identity), "links": links})
@@ -162,6 +169,11 @@ class Keystone:
                 f"identity:{'get' if rest else 'list'}_{kind.removesuffix('s') if rest else kind}"
             )
         return self._one(kind, rows, rest[0]) if rest else self._listed(request, kind, rows)
+
+    def _configure(self, request: Request, caller: Token, domain_id: str) -> Answer:
+        if "admin" not in self.identity.roles_of(caller):
+            return _forbidden(f"identity:{_CONFIG_RULES.get(request.method, 'get')}_domain_config")
+        return domain_config.answer(self.identity, request, domain_id)
 
     def _rows(self, kind: str) -> list[dict[str, Any]] | None:
         identity = self.identity

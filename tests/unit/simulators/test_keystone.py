@@ -146,6 +146,52 @@ def test_lists_are_for_administrators(keystone):
     )
 
 
+DOMAIN_CONFIG = "/v3/domains/default/config"
+LDAP = {"identity": {"driver": "ldap"}, "ldap": {"url": "ldap://ldap.example", "password": "s3cret"}}
+
+
+def test_domain_config_is_set_changed_and_deleted_and_its_password_never_shown(keystone):
+    token = keystone.token("admin")
+    assert ask(keystone, "GET", DOMAIN_CONFIG, token).status_code == 404
+    made = ask(keystone, "PUT", DOMAIN_CONFIG, token, json={"config": LDAP})
+    assert made.status_code == 201
+    assert made.json() == {"config": {"identity": {"driver": "ldap"}, "ldap": {"url": "ldap://ldap.example"}}}
+    change = {"config": {"ldap": {"user_tree_dn": "ou=people"}}}
+    changed = ask(keystone, "PATCH", DOMAIN_CONFIG, token, json=change)
+    assert changed.status_code == 200
+    shown = ask(keystone, "GET", DOMAIN_CONFIG, token).json()["config"]
+    assert shown["ldap"] == {"url": "ldap://ldap.example", "user_tree_dn": "ou=people"}
+    assert keystone.identity.domain_configs["default"]["ldap"]["password"] == "s3cret"
+    assert (
+        ask(
+            keystone, "PUT", DOMAIN_CONFIG, token, json={"config": {"identity": {"driver": "sql"}}}
+        ).status_code
+        == 200
+    )
+    assert ask(keystone, "DELETE", DOMAIN_CONFIG, token).status_code == 204
+    assert ask(keystone, "GET", DOMAIN_CONFIG, token).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("config", "status"),
+    [
+        ({"config": {"cache": {"enabled": True}}}, 403),
+        ({"config": {"ldap": {"tls_ciphers": "x"}}}, 403),
+        ({"config": []}, 400),
+        ({}, 400),
+    ],
+)
+def test_domain_config_takes_what_domains_may_have(keystone, config, status):
+    token = keystone.token("admin")
+    assert ask(keystone, "PUT", DOMAIN_CONFIG, token, json=config).status_code == status
+    assert ask(keystone, "GET", DOMAIN_CONFIG, token).status_code == 404
+
+
+def test_domain_config_is_for_administrators(keystone):
+    token = keystone.token("member")
+    assert ask(keystone, "PUT", DOMAIN_CONFIG, token, json={"config": LDAP}).status_code == 403
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"auth": 1}', b'{"auth": {"identity": {"methods": []}}}']
 )
