@@ -34,7 +34,8 @@ HOSTILE = "label }; reboot #\nmenu label '$(reboot)' `x` \"y\" \\ ; {\nkernel /a
 @pytest.fixture
 def boot_files(database, tmp_path):
     root = tmp_path / "tftp"
-    root.mkdir(mode=0o755)
+    root.mkdir()
+    root.chmod(0o755)  # whatever umask another test has left
     with database.transaction() as session:
         session.add(NodeImage(image_name="compute", file_data=MENU))
         session.flush()
