@@ -147,6 +147,11 @@ deliveries = Resource(
 QUEUED = Answer(QueuedShape(), "Queued; the monitor sends them in their order.")
 
 
+def _queued(webhook_id: int, delivery_ids: list[int]) -> Response:
+    where = {"Location": f"/v1/webhooks/{webhook_id}/deliveries"}
+    return answer({"delivery_ids": delivery_ids}, 202, where)
+
+
 @operation(
     blueprint,
     "POST",
@@ -166,7 +171,7 @@ def test_webhook(webhook_id: int) -> Response:
         added = insert(WebhookDelivery).values(test.delivery(webhook_id)).returning(WebhookDelivery.id)
         queued = [session.execute(added).scalar_one()]
         queue.send_now(session, webhook_id)
-        return keep(session, answer({"delivery_ids": queued}, 202))
+        return keep(session, _queued(webhook_id, queued))
 
 
 @operation(
@@ -192,7 +197,7 @@ def replay_webhook(webhook_id: int, body: dict[str, Any]) -> Response:
             _check_ended(session, webhook_id, ids)
             queued = queue.replay(session, webhook_id, ids=ids)
         queue.send_now(session, webhook_id)
-        return keep(session, answer({"delivery_ids": queued}, 202))
+        return keep(session, _queued(webhook_id, queued))
 
 
 def _enabled(session: Session, webhook_id: int) -> None:
