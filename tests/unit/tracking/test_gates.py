@@ -141,7 +141,21 @@ def test_a_storage_on_which_all_are_silent_has_failed_itself():
         ([evidence(Sign.UNREADABLE)], {"checks": 2}, {}, State.DEAD),
         ([], {"checks": 0}, {}, State.WAITING),
     ],
-    ids=str,
+    ids=[
+        "stale",
+        "all run",
+        "half run",
+        "half is enough",
+        "nothing expected",
+        "unknown what runs",
+        "file says nothing",
+        "power off",
+        "doubtful",
+        "one of two fresh",
+        "unreadable once",
+        "unreadable twice",
+        "not yet read",
+    ],
 )
 def test_signs_of_life(storages, facts, limits, state):
     host = replace(DEAD, has_storages=True, storages=tuple(storages), **facts)
