@@ -16,10 +16,14 @@ CloudManagerError
 │   ├── DeviceRefused      it answered no (bad outlet, bad state): trying again is useless
 │   │   └── CredentialsRefused  it does not take the login and password; asking again may lock the account
 │   └── Unsupported        this kind of device cannot do that
-└── CloudError             OpenStack did not do it
-    ├── CloudUnreachable   no answer that can be believed: may be tried again
-    ├── CloudRefused       it answered no; `status` is that of its answer
-    └── CloudNotConfigured  the configuration does not say how to reach it
+├── CloudError             OpenStack did not do it
+│   ├── CloudUnreachable   no answer that can be believed: may be tried again
+│   ├── CloudRefused       it answered no; `status` is that of its answer
+│   └── CloudNotConfigured  the configuration does not say how to reach it
+└── HostError              the operating system of a node did not do it
+    ├── HostUnreachable    no answer in time: may be tried again; `maybe_applied` when the command was sent
+    ├── HostRefused        it lets us not in, has another host key, or sudo says no: trying again is useless
+    └── CommandFailed      the command ran and failed; `output` is the end of what it said, `status` its exit
 """
 
 from __future__ import annotations
@@ -143,3 +147,28 @@ class CloudRefused(CloudError):
 
 class CloudNotConfigured(CloudError):
     """The configuration does not say how to reach OpenStack; the message names the options."""
+
+
+class HostError(CloudManagerError):
+    """The operating system of a node did not do what was asked."""
+
+
+class HostUnreachable(HostError):
+    """No answer in time. `maybe_applied`: the command left us, and only its answer is missing."""
+
+    def __init__(self, message: str, *, maybe_applied: bool = False) -> None:
+        super().__init__(message)
+        self.maybe_applied = maybe_applied
+
+
+class HostRefused(HostError):
+    """The node does not let us in or not do it: credentials, host key, sudo."""
+
+
+class CommandFailed(HostError):
+    """The command ran and failed. `status` is its exit status, `output` the end of what it said."""
+
+    def __init__(self, message: str, *, status: int, output: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.output = output

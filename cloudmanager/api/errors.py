@@ -44,6 +44,10 @@ STATUS: dict[type[errors.CloudManagerError], int] = {
     errors.CloudUnreachable: 504,
     errors.CloudRefused: 502,
     errors.CloudNotConfigured: 501,
+    errors.HostError: 502,
+    errors.HostUnreachable: 504,
+    errors.HostRefused: 502,
+    errors.CommandFailed: 502,
 }
 INTERNAL = "internal error: report it with the request id, the log has the details"
 AWAY = "the database does not answer now: try again later"

@@ -1,0 +1,1 @@
+"""The Host port: what is done in the operating systems of nodes, over SSH."""
