@@ -16,6 +16,7 @@ from cloudmanager.errors import Busy
 from cloudmanager.flows import start
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
+from cloudmanager.host.absent import absent_host
 from cloudmanager.models import FlowRow, Status
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Power
@@ -81,6 +82,7 @@ async def _drive(inventory: Inventory, flows: Sequence[str]) -> None:
     ports = Ports(
         power=power,
         cloud=absent_cloud(),
+        host=absent_host(),
         alerts=Prometheus(inventory.config.prometheus),
         clock=SystemClock(),
         config=inventory.config,

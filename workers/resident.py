@@ -16,6 +16,7 @@ from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
+from cloudmanager.host.absent import absent_host
 from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Power
 from cloudmanager.prometheus import Prometheus
@@ -79,7 +80,10 @@ class Resident:
         power = Power(self.database, self._vault, self.config)
         cloud = cloud_for(self.config)
         alerts = Prometheus(self.config.prometheus)
-        ports = Ports(power=power, cloud=cloud, alerts=alerts, clock=self.clock, config=self.config)
+        host = absent_host()
+        ports = Ports(
+            power=power, cloud=cloud, host=host, alerts=alerts, clock=self.clock, config=self.config
+        )
         options = EngineOptions.from_config(self.config)
         self._engine = Engine(self.database, ports, options, self.bell.ring)
         self._ready.set()
@@ -88,3 +92,4 @@ class Resident:
         await asyncio.gather(*self._work, return_exceptions=True)
         await power.close()
         await cloud.close()
+        await host.close()

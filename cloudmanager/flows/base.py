@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloudmanager.drivers.base import Action, PowerState
     from cloudmanager.flows.run import Run
     from cloudmanager.flows.state import FlowState
+    from cloudmanager.host.port import HostPort
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.power import Outlet, Password
 
@@ -122,6 +123,7 @@ class Ports:
 
     power: PowerPort
     cloud: CloudPort
+    host: HostPort
     alerts: AlertsPort
     clock: Clock
     config: Any

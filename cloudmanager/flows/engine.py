@@ -14,7 +14,13 @@ import orjson
 import structlog
 
 from cloudmanager.batch import Batcher
-from cloudmanager.errors import CloudManagerError, CloudUnreachable, DeviceUnreachable, Unavailable
+from cloudmanager.errors import (
+    CloudManagerError,
+    CloudUnreachable,
+    DeviceUnreachable,
+    HostUnreachable,
+    Unavailable,
+)
 from cloudmanager.flows import store
 from cloudmanager.flows.base import Done, Fail, Outcome, Wait
 from cloudmanager.flows.registry import FLOWS
@@ -260,7 +266,7 @@ class Engine:
                 return outcome
         except CloudUnreachable as error:
             return _Nothing(error.message, since=run.memo.setdefault(_SILENT_SINCE, run.now()))
-        except (DeviceUnreachable, Unavailable) as error:
+        except (DeviceUnreachable, HostUnreachable, Unavailable) as error:
             return _Nothing(error.message)
         except TimeoutError:
             return _Nothing(

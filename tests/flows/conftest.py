@@ -12,6 +12,7 @@ from cloudmanager.models import FlowEvent, FlowRow, Node, NodeControl, PowerCont
 from cloudmanager.power import Outlet
 
 from .fake_cloud import FakeCloud
+from .fake_host import FakeHost
 from .world import FakeAlerts, FakePower, Line, VirtualClock, WorkerDied, ports
 
 
@@ -24,6 +25,7 @@ class Cloud:
         self.line = Line()
         self.power = FakePower(self.clock, self.line)
         self.nova = FakeCloud(self.line, self.clock)
+        self.host = FakeHost(self.line)
         self.alerts = FakeAlerts()
         self.options = EngineOptions(lease=15, hold=5, tries=3, retry_delay=1)
         self.power_options = {}
@@ -98,6 +100,7 @@ class Cloud:
             self.power,
             self.clock,
             self.nova,
+            self.host,
             hosts=self.host_options,
             host_tasks=self.host_tasks,
             alerts=self.alerts,

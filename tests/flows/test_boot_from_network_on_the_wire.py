@@ -12,6 +12,7 @@ from cloudmanager.config import load
 from cloudmanager.flows import start
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
+from cloudmanager.host.absent import absent_host
 from cloudmanager.models import FlowRow, Node, NodeControl, PowerControl
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Power
@@ -76,7 +77,14 @@ async def boot_from_network(database, vault, peer):
         flow_id = start(session, "boot-from-network", subject=f"node:{node_id}", **said)
     config = load()
     power = Power(database, vault, config)
-    ports = Ports(power=power, cloud=absent_cloud(), alerts=FakeAlerts(), clock=SystemClock(), config=config)
+    ports = Ports(
+        power=power,
+        cloud=absent_cloud(),
+        host=absent_host(),
+        alerts=FakeAlerts(),
+        clock=SystemClock(),
+        config=config,
+    )
     try:
         async with asyncio.timeout(30):
             await Engine(database, ports, EngineOptions(), lambda _ids: None).advance([flow_id])

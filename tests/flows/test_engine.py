@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cloudmanager.errors import Busy, DeviceRefused, DeviceUnreachable
+from cloudmanager.errors import Busy, DeviceRefused, DeviceUnreachable, HostUnreachable
 from cloudmanager.flows import FLOWS, cancel, store
 from cloudmanager.flows.base import Child, Done, Fail, Flow, Wait
 from cloudmanager.flows.engine import EngineOptions
@@ -88,7 +88,7 @@ async def test_long_wait_gives_the_claim_back(cloud, define):
 
 async def test_passing_error_is_tried_again_with_growing_pauses(cloud, define):
     calls = []
-    define(step(DeviceUnreachable("gone"), DeviceUnreachable("gone"), Done(), calls=calls))
+    define(step(DeviceUnreachable("gone"), HostUnreachable("gone"), Done(), calls=calls))
     begun = cloud.clock.now()
     assert (await run(cloud)).status == "SUCCESS"
     assert calls == [("step", 1), ("step", 2), ("step", 3)]

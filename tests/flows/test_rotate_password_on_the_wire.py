@@ -15,6 +15,7 @@ from cloudmanager.flows import start
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.flows.rotate_password import forget_pending, make_current, subject_of
+from cloudmanager.host.absent import absent_host
 from cloudmanager.models import FlowRow, PowerControl
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Outlet, Password, Power
@@ -98,7 +99,12 @@ class Site:
         config = load()
         alerts = Prometheus(config.prometheus)
         ports = Ports(
-            power=self.power, cloud=absent_cloud(), alerts=alerts, clock=SystemClock(), config=config
+            power=self.power,
+            cloud=absent_cloud(),
+            host=absent_host(),
+            alerts=alerts,
+            clock=SystemClock(),
+            config=config,
         )
         engine = Engine(self.database, ports, EngineOptions(), lambda _ids: None)
         async with asyncio.timeout(20):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import CloudUnreachable, DeviceUnreachable, Unsupported
 from cloudmanager.flows.base import Ports
+from cloudmanager.host.absent import absent_host
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Outlet
 
@@ -134,7 +135,7 @@ class Line:
             raise WorkerDied
         if self.lose_answer_of == self.calls:
             raise lost(
-                f"{what} did not answer", **({"maybe_applied": True} if lost is DeviceUnreachable else {})
+                f"{what} did not answer", **({} if lost is CloudUnreachable else {"maybe_applied": True})
             )
         if self.flaky and lost is CloudUnreachable and self.flaky.random() < self.share:
             raise CloudUnreachable(f"{what} did not answer")
@@ -225,7 +226,15 @@ class FakeAlerts:
 
 
 def ports(
-    power: FakePower, clock: VirtualClock, cloud=None, *, hosts=None, host_tasks=None, alerts=None, **power_
+    power: FakePower,
+    clock: VirtualClock,
+    cloud=None,
+    host=None,
+    *,
+    hosts=None,
+    host_tasks=None,
+    alerts=None,
+    **power_,
 ) -> Ports:
     config = SimpleNamespace(
         power=power_options(**power_),
@@ -240,6 +249,7 @@ def ports(
     return Ports(
         power=power,
         cloud=cloud or absent_cloud(),
+        host=host or absent_host(),
         alerts=alerts or FakeAlerts(),
         clock=clock,
         config=config,
