@@ -51,6 +51,7 @@ from cloudmanager.api.document.finish import finish
 from cloudmanager.api.error_shape import ErrorShape
 from cloudmanager.api.fields import MAX_INTEGER
 from cloudmanager.api.operation import SECURITY, IdConverter
+from cloudmanager.licence import issuer_key
 
 if TYPE_CHECKING:
     from cloudmanager.api.services import Services
@@ -106,9 +107,10 @@ def create_app(given: Services) -> Flask:
 
 
 def check(config: Config) -> None:
-    """Raise `Misconfigured` for what keeps the API from starting: the strategy, the policy."""
+    """Raise `Misconfigured` for what keeps the API from starting: strategy, policy, the key of licences."""
     auth.make_strategy(config)
     policy.load(config)
+    issuer_key(config)
 
 
 def openapi_document() -> dict[str, Any]:

@@ -39,7 +39,21 @@ IMAGE: Words = {
 }
 
 SCHEMAS: Mapping[str, Words] = {
-    "InfoShape": {"version": ("Version of the program that answers.", "0.1.0")},
+    "InfoShape": {
+        "version": ("Version of the program that answers.", "0.1.0"),
+        "license": "The licence; only where one is configured.",
+    },
+    "LicenseShape": {
+        "created_at": ("From when it is in force, in seconds since 1970.", 1704067200),
+        "expire_at": ("When it ends, in seconds since 1970.", 1861920000),
+        "module_package": ("The module that it is for.", "cloud_manager"),
+        "name": ("Its name.", "Example Ltd, production"),
+        "product": ("The product that it is for.", "CloudManager"),
+        "surrogate_name": ("The name under which the product is sold.", "CloudManager"),
+        "unique_id": ("Its own id.", "04-002-9c1d5e0f7a3b2648"),
+        "verified": ("Whether the issuer has signed it, for this module, and it is in force.", True),
+        "problem": ("What is wrong with it; null when it is verified.", None),
+    },
     "NodeTypeShape": TYPE,
     "NodeTypeBody": TYPE,
     "NodeTypeChange": TYPE,
