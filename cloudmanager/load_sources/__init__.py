@@ -1,0 +1,1 @@
+"""Where the balancer learns what hosts and servers use."""
