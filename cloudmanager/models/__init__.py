@@ -15,6 +15,7 @@ from cloudmanager.models.node_class import NodeClass, NodeType
 from cloudmanager.models.node_image import NodeImage
 from cloudmanager.models.power_action import PowerAction
 from cloudmanager.models.power_control import NodeControl, PowerControl
+from cloudmanager.models.spare_loan import LoanState, SpareLoan
 from cloudmanager.models.tracked_host import TrackedHost
 from cloudmanager.models.webhook import DeliveryStatus, Webhook, WebhookDelivery
 
@@ -31,6 +32,7 @@ __all__ = [
     "FlowRow",
     "IdempotencyKey",
     "Lease",
+    "LoanState",
     "MaintenanceRun",
     "MaintenanceWindow",
     "Node",
@@ -41,6 +43,7 @@ __all__ = [
     "NodeType",
     "PowerAction",
     "PowerControl",
+    "SpareLoan",
     "Status",
     "TrackedHost",
     "Webhook",
