@@ -15,9 +15,9 @@ from cloudmanager.api.hosts import blueprint
 from cloudmanager.api.idempotency import keep
 from cloudmanager.api.operation import operation, wrapped
 from cloudmanager.api.services import services
+from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.errors import NotFound
 from cloudmanager.tokens import Role
-from cloudmanager.tracking.heartbeats import Storages
 from cloudmanager.tracking.look import Lookout
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from flask import Response
 
+    from cloudmanager.availability.evidence import Evidence
     from cloudmanager.openstack.port import CloudPort
-    from cloudmanager.tracking.evidence import Evidence
     from cloudmanager.tracking.look import Seen
     from cloudmanager.tracking.snapshot import Decision, HostFacts
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloudmanager.tracking.evidence import Sign
+from cloudmanager.availability.evidence import Sign
 from cloudmanager.tracking.snapshot import Came, HostFacts, Power, Snapshot
 
 if TYPE_CHECKING:

@@ -6,24 +6,24 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cloudmanager.availability.evidence import Freshness, Sign
 from cloudmanager.errors import CloudError, NotFound
 from cloudmanager.flows.hosts.evacuation import why_forbidden
 from cloudmanager.tracking import records
 from cloudmanager.tracking.decision import Verdict, decide, is_explained
-from cloudmanager.tracking.evidence import Sign
 from cloudmanager.tracking.gates import can_be_fenced, no_sign_of_life, storages_stand
-from cloudmanager.tracking.options import freshness_of, limits_of
+from cloudmanager.tracking.options import limits_of
 from cloudmanager.tracking.snapshot import HostFacts, Power, Silence, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from cloudmanager.availability.evidence import Evidence
+    from cloudmanager.availability.heartbeats import Storage, Storages
     from cloudmanager.config import Config
     from cloudmanager.db import Database
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.openstack.records import Aggregate, Hypervisor, Service
-    from cloudmanager.tracking.evidence import Evidence
-    from cloudmanager.tracking.heartbeats import Storage, Storages
     from cloudmanager.tracking.records import Machine, Records
 
 _BY_EVIDENCE = frozenset(
@@ -171,7 +171,7 @@ class Lookout:
         for name in since:
             for storage in storages_of[name]:
                 users.setdefault(storage, []).append(name)
-        freshness = freshness_of(self._config)
+        freshness = Freshness.from_config(self._config)
         looks = [
             self._storages.look(storage, [(name, since[name]) for name in names], freshness)
             for storage, names in users.items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmanager.tracking.evidence import Freshness
 from cloudmanager.tracking.snapshot import Limits
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ def limits_of(config: Config) -> Limits:
         check_attempts=check.attempts,
         instance_rate=check.instance_rate,
     )
-
-
-def freshness_of(config: Config) -> Freshness:
-    """How old a heartbeat may be."""
-    check = config.extra_availability_check
-    return Freshness(stale_after=check.stale_after, max_clock_skew=check.max_clock_skew)
 
 
 def is_on(config: Config) -> bool:

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import or_, select
 
+from cloudmanager.availability.assigned import storages_of
 from cloudmanager.models import (
-    AvailabilityStorage,
     FlowRow,
     Node,
-    NodeAvailabilityStorage,
     NodeControl,
     PowerAction,
     Status,
     TrackedHost,
 )
-from cloudmanager.tracking.heartbeats import Storage
 from cloudmanager.tracking.snapshot import Came, Decision, Power
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from cloudmanager.availability.heartbeats import Storage
     from cloudmanager.openstack.records import Hypervisor
 
 _POWER = {"power_on": Power.ON, "power_off": Power.OFF}
@@ -100,7 +99,7 @@ def read(
     _decisions(session, found)
     if nodes_down:
         _own_power(session, found, nodes_down, ages)
-    _storages(session, found)
+    found.storages = storages_of(session)
     return found
 
 
@@ -193,16 +192,3 @@ def _own_power(session: Session, found: Records, nodes: Mapping[int, float | Non
         off = action == "power_off" and powers[node_id] is not Power.ON
         if booting or off:
             found.own_power[node_id] = f"our {action.replace('_', '-')} at {started_at.isoformat()}"
-
-
-def _storages(session: Session, found: Records) -> None:
-    query = select(
-        NodeAvailabilityStorage.node_id,
-        AvailabilityStorage.id,
-        AvailabilityStorage.name,
-        AvailabilityStorage.controller_path,
-    ).join(AvailabilityStorage, AvailabilityStorage.id == NodeAvailabilityStorage.availability_storage_id)
-    of_node: defaultdict[int, list[Storage]] = defaultdict(list)
-    for node_id, storage_id, name, path in session.execute(query.order_by(AvailabilityStorage.id)):
-        of_node[node_id].append(Storage(storage_id, name, path))
-    found.storages = {node_id: tuple(storages) for node_id, storages in of_node.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloudmanager.tracking.evidence import Evidence
+    from cloudmanager.availability.evidence import Evidence
 
 
 class Power(enum.StrEnum):

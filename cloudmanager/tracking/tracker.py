@@ -13,11 +13,11 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import DBAPIError
 
 from cloudmanager import leases
+from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.errors import CloudManagerError
 from cloudmanager.models import Event, Lease
 from cloudmanager.monitor.keeper import EVENTS
 from cloudmanager.tracking.decision import State
-from cloudmanager.tracking.heartbeats import Storages
 from cloudmanager.tracking.ledger import Decider, Ledger
 from cloudmanager.tracking.look import Lookout
 from cloudmanager.tracking.options import only_observes

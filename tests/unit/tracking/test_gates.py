@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudmanager.availability.evidence import Evidence, Sign
 from cloudmanager.tracking.decision import State, decide, judge
-from cloudmanager.tracking.evidence import Evidence, Sign
 from cloudmanager.tracking.gates import GATES
 from cloudmanager.tracking.snapshot import Came, Decision, HostFacts, Limits, Power, Silence, Snapshot
 

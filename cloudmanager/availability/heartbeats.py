@@ -15,12 +15,12 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from cloudmanager.tracking.evidence import Evidence, Heartbeat, unreadable, weigh
+from cloudmanager.availability.evidence import Evidence, Heartbeat, unreadable, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cloudmanager.tracking.evidence import Freshness
+    from cloudmanager.availability.evidence import Freshness
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudmanager.tracking import heartbeats
-from cloudmanager.tracking.evidence import Freshness, Sign
-from cloudmanager.tracking.heartbeats import Storage, Storages, Unreadable, read
+from cloudmanager.availability import heartbeats
+from cloudmanager.availability.evidence import Freshness, Sign
+from cloudmanager.availability.heartbeats import Storage, Storages, Unreadable, read
 
 AGENT = Path(__file__).parents[3] / "deploy" / "node-agent" / "cloudmanager-heartbeat"
 RUNNING, PAUSED, HALTED = (f"{n}{n}{n}{n}0000-0000-4000-8000-000000000000" for n in "123")

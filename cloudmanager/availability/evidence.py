@@ -38,6 +38,12 @@ class Freshness:
     stale_after: float = 60.0
     max_clock_skew: float = 30.0
 
+    @classmethod
+    def from_config(cls, config: Any) -> Freshness:
+        """As [extra_availability_check] says."""
+        check = config.extra_availability_check
+        return cls(stale_after=check.stale_after, max_clock_skew=check.max_clock_skew)
+
 
 @dataclass(frozen=True)
 class Evidence:
