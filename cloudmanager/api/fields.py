@@ -40,8 +40,8 @@ def name_or_nothing(**options: Any) -> fields.String:
 
 
 def whole(minimum: int = 0, maximum: int = MAX_INTEGER, **options: Any) -> fields.Integer:
-    """A whole number; neither text nor a boolean passes for one."""
-    return fields.Integer(strict=True, validate=validate.Range(minimum, maximum), **options)
+    """A whole number; neither text nor a boolean passes for one, but 1.0 does, as in JSON Schema."""
+    return _Whole(strict=True, validate=validate.Range(minimum, maximum), **options)
 
 
 def identifier(**options: Any) -> fields.Integer:
@@ -52,6 +52,13 @@ def identifier(**options: Any) -> fields.Integer:
 def choice(*values: str, **options: Any) -> fields.String:
     """One of several words."""
     return fields.String(validate=validate.OneOf(values), **options)
+
+
+class _Whole(fields.Integer):
+    def _deserialize(self, value: Any, *rest: Any, **options: Any) -> int:
+        is_whole = isinstance(value, float) and value.is_integer()
+        result: int = super()._deserialize(int(value) if is_whole else value, *rest, **options)
+        return result
 
 
 class _Text(fields.String):

@@ -77,7 +77,7 @@ def test_a_taken_port_names_its_holder(api, board):
 
 
 @pytest.mark.parametrize(
-    "port", ["0", "9", 9, "01", "", "x", "-1", True, None, 1.0, [], "\0", 10**40, "x" * 300]
+    "port", ["0", "9", 9, "01", "", "x", "-1", True, None, 1.5, [], "\0", 10**40, "x" * 300]
 )
 def test_a_port_must_exist(api, board, port):
     node = api.node()["id"]

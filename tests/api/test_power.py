@@ -254,7 +254,7 @@ def test_unknown_nodes_are_all_named_and_nothing_is_started(api):
 
 
 @pytest.mark.parametrize(
-    "node_ids", [[], None, 1, "1", ["1"], [1.0], [True], [0], [-1], [2**31], [10**30], [[1]], {"1": 1}]
+    "node_ids", [[], None, 1, "1", ["1"], [1.5], [True], [0], [-1], [2**31], [10**30], [[1]], {"1": 1}]
 )
 def test_wrong_node_ids(api, node_ids):
     error = api.post("/v1/nodes/actions/reset", {"node_ids": node_ids}, 422)["error"]

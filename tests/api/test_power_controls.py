@@ -122,7 +122,7 @@ def test_a_port_number_is_a_number_or_digits(api, given, kept):
     assert api.control(port_number=given)["port_number"] == kept
 
 
-@pytest.mark.parametrize("given", [0, -1, 65536, "0", "6 23", "٣", "999999", True, 1.0, None, [], 10**30])
+@pytest.mark.parametrize("given", [0, -1, 65536, "0", "6 23", "٣", "999999", True, 1.5, None, [], 10**30])
 def test_wrong_port_numbers(api, given):
     path = f"/v1/power-controls/{api.control()['id']}"
     assert list(api.put(path, {"power_control": {"port_number": given}}, 422)["error"]["errors"]) == [
