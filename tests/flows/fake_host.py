@@ -4,7 +4,7 @@
     cloud.host.answer("write-file", lambda asked: files.update({asked.arguments["path"]: asked.data}), changes=True)
     cloud.host.answer("lvs", CommandFailed("no such volume group", status=5))
 
-A command without an answer is one that the catalogue has not: `NotFound`. `calls` are those that reached a node.
+Commands and their arguments are checked by the real catalogue. `calls` are those that reached a node.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cloudmanager.errors import HostUnreachable, NotFound
+from cloudmanager.errors import HostUnreachable
+from cloudmanager.host.catalogue import load
 from cloudmanager.host.port import Output
+
+CATALOGUE = load()
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class FakeHost:
         return Counter(asked.command for asked in self.calls)
 
     async def run(self, node_id, command, arguments=None, *, data=b""):
-        asked = Asked(node_id, command, dict(arguments or {}), data)
-        if command not in self._answers:
-            raise NotFound(f"there is no command {command}")
+        known = CATALOGUE[command]
+        asked = Asked(node_id, command, known.checked(arguments or {}), data)
+        assert known.stdin or not data, f"{command} takes no standard input"
+        assert command in self._answers, f"the test gave no answer to {command}"
         changes = command in self._changing
         what = f"node {node_id}: {command}"
         return self.line.call(what, lambda: self._run(asked), lost=HostUnreachable, changes=changes)
