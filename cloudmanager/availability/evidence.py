@@ -44,6 +44,15 @@ class Freshness:
         check = config.extra_availability_check
         return cls(stale_after=check.stale_after, max_clock_skew=check.max_clock_skew)
 
+    @property
+    def outlived_by(self) -> float:
+        """Seconds by which others must have written later for a silence to be the node's own.
+
+        When a storage fails for all at once, the last heartbeats there are at most an interval of writing
+        apart, and two clocks twice what one may be off. `stale_after` is longer than such an interval.
+        """
+        return self.stale_after + 2 * self.max_clock_skew
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudmanager.availability.evidence import Sign
-from cloudmanager.tracking.snapshot import Came, HostFacts, Power, Snapshot
+from cloudmanager.tracking.snapshot import Came, HostFacts, Others, Power, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cloudmanager.availability.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -143,15 +145,32 @@ def not_cut_off(_host: HostFacts, seen: Snapshot) -> Answer:
 
 
 def storages_stand(host: HostFacts, seen: Snapshot) -> Answer:
-    """The hosts that are up have not fallen silent on its storages too: then the storage is what failed."""
+    """Hosts that are up write to its storages since it fell silent there: else the storage is what failed."""
+    share = seen.limits.storage_cliff
     for evidence in host.storages:
-        beats = seen.heartbeats.get(evidence.storage_id)
-        if beats is not None and beats.exceeds(seen.limits.storage_cliff):
+        others = seen.heartbeats.get(evidence.storage_id, Others())
+        if others.silent_exceed(share):
             return Refuse(
-                f"{beats.silent} of {beats.of} hosts that are up are silent on storage {evidence.storage}: "
+                f"{others.silent} of {others.of} hosts that are up are silent on storage {evidence.storage}: "
                 "the storage has failed, not the host"
             )
+    for evidence in host.storages:
+        others = seen.heartbeats.get(evidence.storage_id, Others())
+        since = _silent_since(host, evidence, seen)
+        if since is not None and others.unheard_exceed(share, since=since):
+            return Hold(
+                f"{others.heard(since)} of {others.of} hosts that are up have written to storage "
+                f"{evidence.storage} long enough after it fell silent: it may be the storage that has failed"
+            )
     return Pass("hosts that are up are heard on its storages" if host.storages else "it has no storage")
+
+
+def _silent_since(host: HostFacts, evidence: Evidence, seen: Snapshot) -> float | None:
+    """What others must have outlived for the silence to be the host's own; None: it is not silent."""
+    if evidence.sign in (Sign.FRESH, Sign.DOUBTFUL):
+        return None
+    last = evidence.written_at if evidence.sign is Sign.STALE else host.down_since
+    return (seen.now if last is None else last) + seen.limits.outlived_by
 
 
 def permitted(host: HostFacts, _seen: Snapshot) -> Answer:
@@ -221,11 +240,19 @@ def _silent_for(host: HostFacts, seen: Snapshot) -> Answer | None:
         return None
     if any(evidence.sign is not Sign.STALE or evidence.age is None for evidence in host.storages):
         return None
+    if not all(_others_are_heard(host, evidence, seen) for evidence in host.storages):
+        return None
     silent = min(evidence.age or 0.0 for evidence in host.storages)
     needed = seen.limits.storage_silence
     if silent < needed:
         return Hold(f"its power device is silent, its storages for {silent:.0f} of {needed:g} s")
     return Pass(f"its power device is silent, and every storage for {silent:.0f} s", vouched=True)
+
+
+def _others_are_heard(host: HostFacts, evidence: Evidence, seen: Snapshot) -> bool:
+    """Whether anybody shows that the storage works, and that our clock has not jumped."""
+    since = _silent_since(host, evidence, seen)
+    return since is not None and seen.heartbeats.get(evidence.storage_id, Others()).heard(since) > 0
 
 
 GATES: Sequence[Gate] = (

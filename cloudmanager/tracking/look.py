@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from cloudmanager.tracking import records
 from cloudmanager.tracking.decision import Verdict, decide, is_explained
 from cloudmanager.tracking.gates import can_be_fenced, no_sign_of_life, storages_stand
 from cloudmanager.tracking.options import limits_of
-from cloudmanager.tracking.snapshot import HostFacts, Power, Silence, Snapshot
+from cloudmanager.tracking.snapshot import HostFacts, Others, Power, Silence, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,7 +33,7 @@ _BY_EVIDENCE = frozenset(
 """Gates for which storages are read: only those hosts that came so far."""
 
 _COMPARED = 50
-"""Hosts that are up with which a storage is tried."""
+"""Hosts that are up with which each storage is tried."""
 
 _HYPERVISORS_AGE = 300.0
 _LOOKS_MISSED = 3
@@ -187,21 +188,20 @@ class Lookout:
         hosts: Mapping[str, HostFacts],
         storages_of: Mapping[str, Sequence[Storage]],
         used: Collection[int],
-    ) -> dict[int, Silence]:
-        """How many of the hosts that are up are silent on each of these storages."""
-        others: dict[str, Sequence[Storage]] = {}
+    ) -> dict[int, Others]:
+        """What the hosts that are up show on each of these storages."""
+        count: Counter[int] = Counter()
+        others: dict[str, list[Storage]] = {}
         for name in sorted(storages_of):
-            mine = [storage for storage in storages_of[name] if storage.id in used]
-            if hosts[name].up and mine and len(others) < _COMPARED:
-                others[name] = mine
-        evidence = await self._evidence(others, dict.fromkeys(others))
-        silence = dict.fromkeys(used, Silence())
-        for answers in evidence.values():
+            for storage in storages_of[name] if hosts[name].up else ():
+                if storage.id in used and count[storage.id] < _COMPARED:
+                    count[storage.id] += 1
+                    others.setdefault(name, []).append(storage)
+        said: dict[int, list[Evidence]] = {storage: [] for storage in used}
+        for answers in (await self._evidence(others, dict.fromkeys(others))).values():
             for answer in answers:
-                known = silence[answer.storage_id]
-                silent = answer.sign in (Sign.STALE, Sign.UNREADABLE)
-                silence[answer.storage_id] = Silence(known.silent + silent, known.of + 1)
-        return silence
+                said[answer.storage_id].append(answer)
+        return {storage: _others(answers) for storage, answers in said.items()}
 
     async def _expected(self, host: str) -> frozenset[str] | None:
         """The servers that Nova takes for running there; None when it does not say."""
@@ -216,6 +216,11 @@ class Lookout:
         row = found.rows.get(host.name)
         due = row is None or host.checks == 0 or now >= row.next_check_at
         return host.checks + 1 if due else host.checks
+
+
+def _others(answers: Sequence[Evidence]) -> Others:
+    written = [answer.written_at for answer in answers if answer.sign is Sign.FRESH]
+    return Others(len(answers) - len(written), tuple(moment for moment in written if moment is not None))
 
 
 def _heard(service: Service) -> float | None:

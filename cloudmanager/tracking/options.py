@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudmanager.availability.evidence import Freshness
 from cloudmanager.tracking.snapshot import Limits
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def limits_of(config: Config) -> Limits:
         storage_cliff=tracker.storage_cliff,
         storage_fencing=tracker.storage_fencing,
         storage_silence=tracker.storage_silence,
+        outlived_by=Freshness.from_config(config).outlived_by,
         retry_interval=tracker.retry_interval,
         check_enabled=check.enabled,
         check_attempts=check.attempts,

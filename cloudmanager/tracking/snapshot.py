@@ -78,7 +78,10 @@ class HostFacts:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the configuration allows. Times in seconds, shares in percent."""
+    """What the configuration allows. Times in seconds, shares in percent.
+
+    `outlived_by`: others must have written to a storage so much later than a host whose silence is to count.
+    """
 
     mutex: int = 3
     max_down_hosts: int = 0
@@ -88,6 +91,7 @@ class Limits:
     storage_cliff: int = 50
     storage_fencing: bool = False
     storage_silence: float = 120.0
+    outlived_by: float = 120.0
     retry_interval: float = 600.0
     check_enabled: bool = False
     check_attempts: int = 2
@@ -107,10 +111,39 @@ class Silence:
 
 
 @dataclass(frozen=True)
+class Others:
+    """The hosts that are up on one storage. `written` is when those of them wrote last that are heard there.
+
+    Each by the clock of its node, in seconds since the epoch. `silent` are all others, also those whose clock
+    leaves in doubt when they wrote.
+    """
+
+    silent: int = 0
+    written: tuple[float, ...] = ()
+
+    def silent_exceed(self, percent: int) -> bool:
+        """Whether more than so many percent are silent."""
+        return Silence(self.silent, self.of).exceeds(percent)
+
+    def unheard_exceed(self, percent: int, *, since: float) -> bool:
+        """Whether more than so many percent have not written later than that."""
+        return Silence(self.of - self.heard(since), self.of).exceeds(percent)
+
+    def heard(self, since: float) -> int:
+        """How many have written later than that."""
+        return sum(moment > since for moment in self.written)
+
+    @property
+    def of(self) -> int:
+        """How many there are."""
+        return self.silent + len(self.written)
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The hosts at one moment (`now`, seconds since the epoch).
 
-    `devices` counts power devices of hosts that are not down, `heartbeats` files of such hosts per storage.
+    `devices` counts power devices of hosts that are not down, `heartbeats` such hosts on each storage.
     `blind` says why the cloud cannot be seen from here; None: it can.
     """
 
@@ -119,7 +152,7 @@ class Snapshot:
     limits: Limits
     aggregate_names: Mapping[int, str] = field(default_factory=dict)
     devices: Silence = Silence()
-    heartbeats: Mapping[int, Silence] = field(default_factory=dict)
+    heartbeats: Mapping[int, Others] = field(default_factory=dict)
     blind: str | None = None
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -60,6 +61,10 @@ class Site:
         for host in hosts:
             machine = self.cloud.nova.hosts[host].machine
             machine.on, machine._becoming = False, None
+
+    def lose_management(self, host):
+        """Its nova-compute reports no more; its servers run on."""
+        self.cloud.nova.hosts[host].started = math.inf
 
     def revive(self, host="h1"):
         """It has power again, and its nova-compute will report before the next look."""
@@ -268,6 +273,26 @@ async def test_a_storage_on_which_all_are_silent_stops_the_tracker(site):
         site.beat(host)
     site.kill("h1")
     assert await site.cycles(site.tracker(), 6) == []
+    [alarm] = site.events("guard.refused")
+    assert "the storage has failed" in alarm.message
+
+
+async def test_a_storage_that_fails_together_with_a_network_is_no_proof_of_death(site):
+    """h1 has lost Nova in the moment in which all lost the storage: long after, the others still look fresh."""
+    site.options |= {
+        ("extra_availability_check", "enabled"): True,
+        ("extra_availability_check", "stale_after"): 8 * LOOP,
+        ("extra_availability_check", "max_clock_skew"): 5.0,
+    }
+    site.share_storage("h1", "h2", "h3")
+    for host in ("h1", "h2", "h3"):
+        site.beat(host)
+    site.lose_management("h1")
+    tracker = site.tracker()
+    assert await site.cycles(tracker, 6) == []
+    assert site.row().verdict["gates"][-3]["outcome"] == "waiting"
+    assert site.row().verdict["storages"][0]["sign"] == "stale"
+    assert await site.cycles(tracker, 6) == []
     [alarm] = site.events("guard.refused")
     assert "the storage has failed" in alarm.message
 

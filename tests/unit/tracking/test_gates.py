@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from cloudmanager.availability.evidence import Evidence, Sign
 from cloudmanager.tracking.decision import State, decide, judge
 from cloudmanager.tracking.gates import GATES
-from cloudmanager.tracking.snapshot import Came, Decision, HostFacts, Limits, Power, Silence, Snapshot
+from cloudmanager.tracking.snapshot import (
+    Came,
+    Decision,
+    HostFacts,
+    Limits,
+    Others,
+    Power,
+    Silence,
+    Snapshot,
+)
 
 NOW = 10_000.0
 BOLD = Limits(max_down_hosts=5, fences_per_cycle=5, check_enabled=True)
@@ -118,10 +127,45 @@ def test_when_it_may_be_us_nobody_is_touched():
 
 
 def test_a_storage_on_which_all_are_silent_has_failed_itself():
-    silent = replace(DEAD, has_storages=True, storages=(evidence(Sign.STALE),))
-    assert verdict(silent, heartbeats={1: Silence(5, 10)}).state is State.DEAD
-    found = verdict(silent, heartbeats={1: Silence(6, 10)})
+    silent = replace(DEAD, has_storages=True, storages=(evidence(Sign.STALE, age=200),))
+    assert verdict(silent, heartbeats={1: Others(5, (NOW,) * 5)}).state is State.DEAD
+    found = verdict(silent, heartbeats={1: Others(6, (NOW,) * 4)})
     assert (shut(found), found.state) == ("storages_stand", State.REFUSED)
+
+
+def last_beat(ago, sign=Sign.STALE):
+    return replace(DEAD, has_storages=True, storages=(evidence(sign, age=ago),))
+
+
+@pytest.mark.parametrize(
+    ("host", "others_ago", "state"),
+    [
+        (last_beat(200), (5, 5, 5), State.DEAD),
+        (last_beat(200), (5, 5, 90), State.DEAD),
+        (last_beat(200), (5, 90, 90), State.WAITING),
+        (last_beat(200), (80, 80, 80), State.WAITING),
+        (last_beat(100), (0, 0, 0), State.WAITING),
+        (last_beat(200), (), State.DEAD),
+        (replace(last_beat(0, Sign.UNREADABLE), checks=2), (0, 0, 0), State.WAITING),
+        (replace(last_beat(0, Sign.UNREADABLE), checks=2, down_since=NOW - 130), (5, 5, 5), State.DEAD),
+    ],
+    ids=[
+        "all outlive it",
+        "most outlive it",
+        "few outlive it",
+        "not by long enough",
+        "it fell silent lately",
+        "nobody else has the storage",
+        "no file, down lately",
+        "no file, others write since",
+    ],
+)
+def test_a_silence_counts_once_others_have_outlived_it(host, others_ago, state):
+    """A storage that fails leaves the last heartbeats of all together, however fresh they look."""
+    found = verdict(host, heartbeats={1: Others(0, tuple(NOW - ago for ago in others_ago))})
+    assert found.state is state
+    if state is State.WAITING:
+        assert shut(found) == "storages_stand"
 
 
 @pytest.mark.parametrize(
@@ -187,8 +231,15 @@ SILENT = replace(
     ids=["silent", "not allowed", "device answers", "not long", "one unread", "no storage", "no device"],
 )
 def test_silence_counts_as_fenced_only_where_it_may_and_everywhere(host, fencing, vouched, state):
-    found = verdict(host, limits=replace(BOLD, storage_fencing=fencing))
+    limits = replace(BOLD, storage_fencing=fencing, outlived_by=70.0)
+    found = verdict(host, limits=limits, heartbeats={1: Others(0, (NOW,)), 2: Others(0, (NOW - 5,))})
     assert (found.vouched, found.state) == (vouched, state)
+
+
+def test_silence_is_no_fence_where_nobody_shows_that_the_storage_works():
+    limits = replace(BOLD, storage_fencing=True)
+    assert verdict(SILENT, limits=limits, heartbeats={1: Others(0, (NOW,))}).vouched is False
+    assert verdict(SILENT, limits=limits, heartbeats={n: Others(0, (NOW,)) for n in (1, 2)}).vouched is True
 
 
 def test_those_down_longest_come_first_and_few_in_a_cycle():
@@ -240,6 +291,9 @@ LIMITS = st.builds(
     check_enabled=st.booleans(),
     instance_rate=st.integers(0, 100),
 )
+OTHERS = st.builds(
+    Others, st.integers(0, 9), st.lists(st.floats(NOW - 1000, NOW + 100), max_size=9).map(tuple)
+)
 SILENCES = st.builds(
     lambda silent, heard: Silence(silent, silent + heard), st.integers(0, 9), st.integers(0, 9)
 )
@@ -261,7 +315,7 @@ def pictures(draw, **changed):
         hosts=hosts,
         limits=draw(LIMITS),
         devices=draw(st.just(Silence()) | SILENCES),
-        heartbeats=draw(st.just({}) | st.dictionaries(st.integers(1, 3), SILENCES)),
+        heartbeats=draw(st.just({}) | st.dictionaries(st.integers(1, 3), OTHERS)),
         blind=draw(st.sampled_from([None, None, None, "no answer"])),
     )
 
@@ -323,6 +377,16 @@ def test_without_storage_fencing_nobody_is_spared_the_fence(seen):
     for verdict in decide(seen).values():
         if not seen.limits.storage_fencing:
             assert not verdict.vouched
+
+
+@given(pictures())
+def test_a_storage_that_has_failed_for_all_at_once_proves_nothing(seen):
+    """All have written last within an interval of each other, by clocks that are off as far as they may be."""
+    last = NOW - 500.0
+    silent = replace(evidence(Sign.STALE, age=500.0), written_at=last)
+    hosts = {name: replace(host, has_storages=True, storages=(silent,)) for name, host in seen.hosts.items()}
+    others = Others(0, (last + seen.limits.outlived_by,))
+    assert not dead(replace(seen, hosts=hosts, heartbeats={1: others}))
 
 
 @given(pictures())
