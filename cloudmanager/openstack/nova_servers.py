@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.errors import NotFound
 from cloudmanager.openstack.calls import segment
 from cloudmanager.openstack.part import Part
-from cloudmanager.openstack.shapes import group_from, migration_from, progress_from, server_from
+from cloudmanager.openstack.shapes import (
+    diagnostics_from,
+    group_from,
+    migration_from,
+    progress_from,
+    server_from,
+)
+from cloudmanager.openstack.versions import DIAGNOSTICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloudmanager.openstack.records import LiveMigrationProgress, Migration, Server, ServerGroup
+    from cloudmanager.openstack.records import (
+        Diagnostics,
+        LiveMigrationProgress,
+        Migration,
+        Server,
+        ServerGroup,
+    )
 
 RECENT = timedelta(hours=12)
 """Migrations that have not changed for so long are left out of lists of many servers."""
@@ -37,6 +51,12 @@ class Servers(Part):
         """One server."""
         answer = await self._nova.get("server", f"servers/{segment(server_id)}")
         return server_from(answer.part("server"))
+
+    async def diagnostics(self, server_id: str) -> Diagnostics:
+        """What its hypervisor has counted. Asked once: a nova-compute that hangs takes long to fail."""
+        path = f"servers/{segment(server_id)}/diagnostics"
+        answer = await self._nova.call("diagnostics", "GET", path, speech=DIAGNOSTICS)
+        return diagnostics_from(answer.body, time.monotonic())
 
     async def server_groups(self) -> Sequence[ServerGroup]:
         """All server groups of all projects."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         Accepted,
         Aggregate,
         AllocationRatios,
+        Diagnostics,
+        Domain,
         Hypervisor,
         LiveMigrationProgress,
         Migration,
@@ -87,6 +89,9 @@ class CloudPort(Protocol):
 
     async def server(self, server_id: str) -> Server:
         """One server."""
+
+    async def diagnostics(self, server_id: str) -> Diagnostics:
+        """What its hypervisor has counted; `CloudRefused` when it does not run, or nothing is counted."""
 
     async def server_groups(self) -> Sequence[ServerGroup]:
         """All server groups of all projects."""
@@ -210,6 +215,14 @@ class CloudPort(Protocol):
 
     async def delete_image(self, image_id: str) -> Accepted:
         """Delete an image; one that is gone is deleted."""
+
+    # --- domains --------------------------------------------------------------------------------------------
+
+    async def domain(self, domain_id: str) -> Domain:
+        """One domain."""
+
+    async def configure_domain(self, domain_id: str, options: Mapping[str, Mapping[str, str]]) -> Accepted:
+        """Replace the options that a domain has of its own by {group: {option: value}}."""
 
     async def close(self) -> None:
         """Ask nothing more."""

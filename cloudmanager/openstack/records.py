@@ -161,6 +161,23 @@ class LiveMigrationProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """What the hypervisor of a server has counted since its guest started there.
+
+    `at` is when, in seconds of a clock of ours that is good for differences alone. `cpu_seconds` is of all
+    vCPUs together, the octets are of all interfaces. Memory is in the driver's unit: Nova documents MiB, its
+    driver for libvirt tells whole GiB.
+    """
+
+    at: float
+    cpu_seconds: float | None
+    received_octets: int | None
+    sent_octets: int | None
+    memory: int | None
+    memory_used: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ServerGroup:
     """Servers that belong together or apart."""
 
@@ -187,3 +204,11 @@ class AllocationRatios:
 
     cpu: float | None
     ram: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain of Keystone."""
+
+    id: str
+    name: str

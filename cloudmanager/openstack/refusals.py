@@ -13,7 +13,7 @@ NOT_FOUND = 404
 UNAUTHORIZED, _FORBIDDEN = 401, 403
 _MARKUP = re.compile(r"<[^>]+>")
 _LATER = frozenset({408, 429})
-_BROKEN = 500
+_BROKEN, _NOT_IMPLEMENTED = 500, 501
 _LONGEST = 500
 """Characters of an answer that go into a message."""
 
@@ -29,7 +29,7 @@ def refusal(service: str, status: int, body: Any, request_id: str | None) -> Clo
     message = f"{service}: {said}" + (f" ({request_id})" if request_id else "")
     if status == NOT_FOUND:
         return NotFound(message)
-    if status in _LATER or status >= _BROKEN:
+    if status in _LATER or (status >= _BROKEN and status != _NOT_IMPLEMENTED):
         return CloudUnreachable(message, request_id=request_id)
     if status in _WAY_OUT:
         message = f"{message}; {_WAY_OUT[status]}"

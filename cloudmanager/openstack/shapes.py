@@ -9,6 +9,7 @@ from cloudmanager.openstack.records import (
     Aggregate,
     AttachedVolume,
     CpuModel,
+    Diagnostics,
     Flavor,
     Hypervisor,
     LiveMigrationProgress,
@@ -19,7 +20,7 @@ from cloudmanager.openstack.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Json = Mapping[str, Any]
 
@@ -161,6 +162,26 @@ def progress_from(body: Json) -> LiveMigrationProgress:
         memory_total=total,
         memory_remaining=body.get("memory_remaining_bytes") if total else None,
     )
+
+
+def diagnostics_from(body: Json, at: float) -> Diagnostics:
+    """What `servers/ID/diagnostics` says since 2.48. A sum of which one part is missing is not known."""
+    memory = body.get("memory_details") or {}
+    nanoseconds = _sum(body.get("cpu_details"), "time")
+    return Diagnostics(
+        at=at,
+        cpu_seconds=None if nanoseconds is None else nanoseconds / 1e9,
+        received_octets=_sum(body.get("nic_details"), "rx_octets"),
+        sent_octets=_sum(body.get("nic_details"), "tx_octets"),
+        memory=memory.get("maximum"),
+        memory_used=memory.get("used"),
+    )
+
+
+def _sum(parts: Sequence[Json] | None, name: str) -> int | None:
+    counts = [part.get(name) for part in parts or ()]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
 
 
 def group_from(body: Json) -> ServerGroup:

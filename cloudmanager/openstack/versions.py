@@ -32,6 +32,9 @@ EVACUATE = Speech(94, 68)
 FLAVOR_ID = Speech(46, 46)
 """From 2.47 on a server says what its flavor is, and no longer which."""
 
+DIAGNOSTICS = Speech(96, 48)
+"""2.48 says the diagnostics of all hypervisors in one form."""
+
 ATTACHMENTS = Speech(96, 79)
 """2.79 says what becomes of a volume when its server is deleted."""
 

@@ -16,6 +16,8 @@ from cloudmanager.openstack.records import (
     Accepted,
     AllocationRatios,
     CpuModel,
+    Diagnostics,
+    Domain,
     Flavor,
     Hypervisor,
     LiveMigrationProgress,
@@ -75,6 +77,8 @@ class FakeCloud(Copies):
         self.groups = []
         self.ratios = {}
         self.closed = 0
+        self.domains: dict[str, str] = {}
+        self.domain_options: dict[str, dict] = {}
         self.host_aggregates = []
         self.live_takes, self.cold_takes, self.evacuation_takes = 4.0, 6.0, 3.0
         self.split_brains: list[str] = []
@@ -173,6 +177,21 @@ class FakeCloud(Copies):
 
         return self._do(f"release {host}", release)
 
+    # --- domains --------------------------------------------------------------------------------------------
+
+    async def domain(self, domain_id):
+        def found():
+            if domain_id not in self.domains:
+                raise NotFound(f"Keystone: Could not find domain: {domain_id}.")
+            return Domain(domain_id, self.domains[domain_id])
+
+        return self._call(f"domain {domain_id}", found)
+
+    async def configure_domain(self, domain_id, options):
+        return self._do(
+            f"configure {domain_id}", lambda: self.domain_options.update({domain_id: options})
+        )
+
     # --- servers --------------------------------------------------------------------------------------------
 
     async def servers_on(self, host, *, max_age=0.0):
@@ -182,6 +201,17 @@ class FakeCloud(Copies):
 
     async def server(self, server_id):
         return self._call(f"server {server_id}", lambda: self._guest(server_id).record)
+
+    async def diagnostics(self, server_id):
+        """Counters of a guest that keeps one core busy."""
+
+        def counted():
+            if self._guest(server_id).record.vm_state != "active":
+                raise CloudRefused("Cannot 'get_diagnostics'", status=409)
+            now = self.clock.now()
+            return Diagnostics(now, now, None, None, None, None)
+
+        return self._call(f"diagnostics of {server_id}", counted)
 
     async def migrations_of_host(self, host, *, max_age=0.0):
         def found():

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from cloudmanager.errors import NotFound
+from cloudmanager.errors import CloudRefused, NotFound
 from cloudmanager.openstack.definitions import NewServer
 from tests.contract.cloud.sites import eventually
 
@@ -107,3 +107,18 @@ async def test_a_new_server_is_like_its_definition_and_found_by_its_marker(site)
         await site.cloud.delete_server(made.id)
     await eventually(lambda: site.ask(site.sdk.compute.find_server, made.id), lambda found: found is None)
     await site.cloud.delete_server(made.id)
+
+
+async def test_what_a_running_server_uses_is_counted(site):
+    server = await site.boot()
+    first = await site.cloud.diagnostics(server.id)
+    second = await site.cloud.diagnostics(server.id)
+    assert second.at > first.at
+    assert second.cpu_seconds >= first.cpu_seconds >= 0
+    await site.cloud.stop(server.id)
+    await site.settled(server.id, "stopped")
+    with pytest.raises(CloudRefused, match="power state shutdown") as raised:
+        await site.cloud.diagnostics(server.id)
+    assert raised.value.status == 409
+    with pytest.raises(NotFound):
+        await site.cloud.diagnostics(NOBODY)

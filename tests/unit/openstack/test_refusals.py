@@ -22,6 +22,7 @@ REQUEST = "req-11111111-2222-3333-4444-555555555555"
         (413, CloudRefused),
         (429, CloudUnreachable),
         (500, CloudUnreachable),
+        (501, CloudRefused),
         (502, CloudUnreachable),
         (503, CloudUnreachable),
         (504, CloudUnreachable),

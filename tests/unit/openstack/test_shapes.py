@@ -6,8 +6,15 @@ import pytest
 
 from cloudmanager.openstack.clone_shapes import definition_from, server_body
 from cloudmanager.openstack.definitions import NewAttachment, NewServer
-from cloudmanager.openstack.records import CpuModel
-from cloudmanager.openstack.shapes import hypervisor_from, moment, progress_from, server_from, service_from
+from cloudmanager.openstack.records import CpuModel, Diagnostics
+from cloudmanager.openstack.shapes import (
+    diagnostics_from,
+    hypervisor_from,
+    moment,
+    progress_from,
+    server_from,
+    service_from,
+)
 
 SERVER = {
     "id": "s1",
@@ -138,3 +145,16 @@ def test_a_new_server_says_only_what_is_wished():
         "tags": ["flow=1"],
     }
     assert server_body(NewServer("vm", "f"))["server"]["networks"] == "none"
+
+
+def test_diagnostics_are_sums():
+    """The shapes of Nova 33 with libvirt: two vCPUs, two interfaces, what it does not count is null."""
+    body = {
+        "memory_details": {"maximum": 2, "used": 1},
+        "cpu_details": [{"id": n, "time": 1_500_000_000, "utilisation": None} for n in range(2)],
+        "nic_details": [{"rx_octets": 10, "tx_octets": 1}, {"rx_octets": 30, "tx_octets": None}],
+    }
+    found = diagnostics_from(body, 7.0)
+    assert found == Diagnostics(7.0, 3.0, 40, None, 2, 1)
+    for silent in ({}, {"memory_details": None, "cpu_details": [], "nic_details": []}):
+        assert diagnostics_from(silent, 7.0) == Diagnostics(7.0, None, None, None, None, None)

@@ -26,6 +26,7 @@ from cloudmanager.simulators.openstack.compute.scheduler import Scheduler
 from cloudmanager.simulators.openstack.compute.system_metadata import SystemMetadata
 from cloudmanager.simulators.openstack.compute.tables import Tables
 from cloudmanager.simulators.openstack.compute.timings import Timings
+from cloudmanager.simulators.openstack.compute.usage import Usage
 from cloudmanager.simulators.openstack.compute.work import Work
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Compute:
         self.evacuations = Evacuations(self)
         self.returns = Returns(self)
         self.aggregates = Aggregates(self)
+        self.usage = Usage(self)
 
     @property
     def split_brains(self) -> list[SplitBrain]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from cloudmanager.simulators.http import Answer
 from cloudmanager.simulators.openstack.compute.building import must_be_free
-from cloudmanager.simulators.openstack.compute.states import check
+from cloudmanager.simulators.openstack.compute.rows import RUNNING
+from cloudmanager.simulators.openstack.compute.states import check, wrong_state
 from cloudmanager.simulators.openstack.nova.servers import find_server, origin_of
 from cloudmanager.simulators.openstack.nova.versions import has
-from cloudmanager.simulators.openstack.problems import Conflict, Invalid, NotThere
+from cloudmanager.simulators.openstack.problems import Conflict, Invalid, NotThere, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.rest import Call
 
 _POWER = {0: "pending", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
+
+_NO_DISK = dict.fromkeys(("read_bytes", "read_requests", "write_bytes", "write_requests", "errors_count"), 0)
 
 
 class Devices:
@@ -129,31 +132,18 @@ class Devices:
     # --- the rest -------------------------------------------------------------------------------------------
 
     def _diagnostics(self, call: Call) -> Answer:
-        call.caller.must_have("admin", "os_compute_api:os-server-diagnostics")
+        """As Nova 33 with libvirt, whose 500 for a nova-compute that is silent comes a minute later."""
         server = find_server(self._compute, call)
-        if server.host is None or self._compute.hosts.reach(server.host) is None:
+        call.caller.must_have("admin", "os_compute_api:os-server-diagnostics")
+        if server.host is None:
             raise Conflict(f"Instance {server.id} is not ready")
-        if not has(call, 48):
-            return Answer(200, {"memory": server.flavor.ram * 1024, "vda_read": 0, "vda_write": 0})
-        guest = self._compute.tables.hosts[server.host].guests.get(server.id, 4)
-        shown = {
-            "state": _POWER[guest],
-            "driver": "libvirt",
-            "hypervisor": "kvm",
-            "hypervisor_os": "linux",
-            "uptime": int(self._compute.clock.now() - (server.launched_at or server.created_at)),
-            "config_drive": bool(server.config_drive),
-            "num_cpus": server.flavor.vcpus,
-            "num_nics": len(self._compute.plugs.of(server)),
-            "num_disks": len(server.volumes) + bool(server.image_id),
-            "memory_details": {"maximum": server.flavor.ram, "used": server.flavor.ram},
-            "cpu_details": [
-                {"id": number, "time": 0, "utilisation": 0} for number in range(server.flavor.vcpus)
-            ],
-            "disk_details": [],
-            "nic_details": [],
-        }
-        return Answer(200, shown)
+        if self._compute.hosts.reach(server.host) is None:
+            raise Problem("Unexpected API Error. <class 'oslo_messaging.exceptions.MessagingTimeout'>")
+        power = self._compute.tables.hosts[server.host].guests.get(server.id, 0)
+        if power != RUNNING:
+            raise wrong_state(server, "get_diagnostics", "power state", _POWER[power])
+        shown = _counted if has(call, 48) else _counted_before_2_48
+        return Answer(200, shown(self._compute, server))
 
     def _changeable(self, call: Call, asked: str) -> Server:
         server = find_server(self._compute, call)
@@ -167,6 +157,47 @@ class Devices:
         origin = origin_of(call)
         self._compute.actions.begin(server, action, origin)
         self._compute.actions.ended(server.id, origin.request_id, f"compute_{action}", host=server.host)
+
+
+def _counted(compute: Compute, server: Server) -> dict[str, Any]:
+    """What is not counted is null. Memory is in whole GiB, as libvirt's driver reckons it, not in MiB."""
+    counters, vcpus = compute.usage.counters(server), server.flavor.vcpus
+    disks = len(server.volumes) + bool(server.image_id)
+    ports = compute.plugs.of(server)
+    memory = server.flavor.ram // 1024
+    return {
+        "state": "running",
+        "driver": "libvirt",
+        "hypervisor": "kvm",
+        "hypervisor_os": "linux",
+        "uptime": int(compute.clock.now() - (server.launched_at or server.created_at)),
+        "config_drive": bool(server.config_drive),
+        "num_cpus": vcpus,
+        "num_nics": len(ports),
+        "num_disks": disks,
+        "memory_details": {"maximum": memory, "used": memory},
+        "cpu_details": [
+            {"id": number, "time": counters.cpu_ns // vcpus, "utilisation": None} for number in range(vcpus)
+        ],
+        "disk_details": [_NO_DISK] * disks,
+        "nic_details": [
+            _nic(port.mac, *((counters.received, counters.sent) if port is ports[0] else (0, 0)))
+            for port in ports
+        ],
+    }
+
+
+def _counted_before_2_48(compute: Compute, server: Server) -> dict[str, Any]:
+    """The form of libvirt: names of the vCPUs stand in the keys."""
+    each = compute.usage.counters(server).cpu_ns // server.flavor.vcpus
+    times = {f"cpu{number}_time": each for number in range(server.flavor.vcpus)}
+    return {**times, "memory": server.flavor.ram * 1024, "vda_read": 0, "vda_write": 0}
+
+
+def _nic(mac: str, received: int, sent: int) -> dict[str, Any]:
+    names = ("rx_errors", "rx_drop", "rx_packets", "tx_errors", "tx_drop", "tx_packets")
+    counted = {"rx_octets": received, "tx_octets": sent, "rx_rate": None, "tx_rate": None}
+    return {"mac_address": mac, **dict.fromkeys(names, 0), **counted}
 
 
 def _attachment(call: Call, server: Server, row: dict[str, Any]) -> dict[str, Any]:

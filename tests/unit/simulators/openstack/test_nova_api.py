@@ -698,3 +698,18 @@ def test_paths_that_are_none(admin):
         admin("GET", f"servers/{NOBODY}").json()["itemNotFound"]["message"]
         == f"Instance {NOBODY} could not be found."
     )
+
+
+def test_diagnostics_count_what_a_guest_uses_while_it_runs(cloud, admin, server):
+    path = f"servers/{server['id']}/diagnostics"
+    shown = admin("GET", path).json()
+    assert (shown["state"], shown["driver"], shown["num_cpus"]) == ("running", "libvirt", 1)
+    assert shown["memory_details"] == {"maximum": 1, "used": 1}
+    assert [cpu["utilisation"] for cpu in shown["cpu_details"]] == [None]
+    assert shown["num_disks"] == len(shown["disk_details"])
+    assert admin("GET", path).json()["cpu_details"][0]["time"] >= shown["cpu_details"][0]["time"]
+    admin.act(server["id"], "os-stop")
+    admin.settled(server["id"], "SHUTOFF")
+    answer = admin("GET", path)
+    assert answer.status_code == 409
+    assert "while it is in power state shutdown" in answer.json()["conflictingRequest"]["message"]
