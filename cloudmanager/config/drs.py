@@ -1,4 +1,4 @@
-"""[drs] how aggregates are balanced: where their load is learnt from, what a plan must gain, how it is applied."""
+"""[drs] how aggregates are balanced: how load is learnt, what a plan must gain, how it is applied."""
 
 from oslo_config import cfg
 
@@ -141,8 +141,8 @@ OPTIONS = [
         default=0.25,
         min=0.0,
         max=1.0,
-        help="Share of the moves of a plan that may fail or no longer be possible; beyond it the plan is stale "
-        "and the rest of it is not carried out.",
+        help="Share of the moves of a plan that may fail or no longer be possible; beyond it the plan is "
+        "stale and the rest of it is not carried out.",
     ),
     cfg.BoolOpt(
         "switch_hosts",
