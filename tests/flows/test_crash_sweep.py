@@ -6,10 +6,12 @@ worker dies right there; other workers sweep; the end must be the same, and no o
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 
 import pytest
 
+from cloudmanager.db import Database
 from cloudmanager.drivers.base import Action
 
 from .conftest import Cloud
@@ -77,22 +79,19 @@ def check_machines(cloud, case):
 
 @pytest.fixture
 def databases(empty_database_file, tmp_path):
-    """As many fresh databases as a sweep wants."""
-    import shutil
+    """A database that is empty again whenever a sweep asks for it; its engine keeps the compiled statements."""
+    path = tmp_path / "flows.db"
+    database = Database(f"sqlite:///{path}", sqlite_synchronous="OFF")
 
-    from cloudmanager.db import Database
-
-    opened = []
-
-    def another():
-        path = tmp_path / f"{len(opened)}.db"
-        shutil.copy(empty_database_file, path)
-        opened.append(Database(f"sqlite:///{path}", sqlite_synchronous="NORMAL"))
-        return opened[-1]
-
-    yield another
-    for database in opened:
+    def emptied():
         database.close()
+        for leftover in tmp_path.glob("flows.db*"):
+            leftover.unlink()
+        shutil.copy(empty_database_file, path)
+        return database
+
+    yield emptied
+    database.close()
 
 
 @pytest.mark.parametrize("name", CASES)
