@@ -15,6 +15,7 @@ from cloudmanager.api import (
     availability_storages,
     bulk_power,
     docs_page,
+    domains,
     errors,
     events,
     health,
@@ -44,6 +45,7 @@ from cloudmanager.api import (
     system_metadata,
     tasks,
     tracing,
+    unversioned,
     webhooks,
 )
 from cloudmanager.api.document import answers, fields, introduction
@@ -78,6 +80,7 @@ PARTS = (
     host_availability,
     servers,
     system_metadata,
+    domains,
     maintenance_windows,
     maintenance_runs,
     tasks,
@@ -99,6 +102,7 @@ def create_app(given: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes + 1  # what is cut off shows
     auth.register(app)
     policy.register(app)
+    unversioned.register(app)
     tracing.register(app)
     audit.register(app)
     errors.register(app)

@@ -8,6 +8,7 @@ from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.openstack.cinder import Volumes
 from cloudmanager.openstack.clones import Clones
 from cloudmanager.openstack.glance import Images
+from cloudmanager.openstack.keystone import Domains
 from cloudmanager.openstack.nova_hosts import Hosts
 from cloudmanager.openstack.session import CloudSession
 from cloudmanager.openstack.settings import settings_from
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cloudmanager.openstack.port import CloudPort
 
 
-class Cloud(Hosts, Clones, Volumes, Images):
+class Cloud(Hosts, Clones, Volumes, Images, Domains):
     """Keeps the promise of `CloudPort`. Logs in when first asked: a daemon starts while Keystone is away."""
 
     @classmethod

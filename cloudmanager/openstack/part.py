@@ -19,5 +19,6 @@ class Part:
         self._nova = NovaApi(session)
         self._placement = Api(session, "placement", "Placement")
         self._cinder = Api(session, "block-storage", "Cinder", "3")
+        self._keystone = Api(session, "identity", "Keystone", "3")
         self._glance = Api(session, "image", "Glance", "2")
         self._shared = Shared()

@@ -188,9 +188,7 @@ class FakeCloud(Copies):
         return self._call(f"domain {domain_id}", found)
 
     async def configure_domain(self, domain_id, options):
-        return self._do(
-            f"configure {domain_id}", lambda: self.domain_options.update({domain_id: options})
-        )
+        return self._do(f"configure {domain_id}", lambda: self.domain_options.update({domain_id: options}))
 
     # --- servers --------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ _VARIABLES: Mapping[str, tuple[str, Any]] = {
     "server_id": ("Id of the server.", SERVER_ID),
     "instance_uuid": ("Id of the server.", SERVER_ID),
     "key": ("The key.", "image_min_disk"),
+    "domain_id": ("Keystone's id of the domain.", "4c8cb6a4be6f4b7ea2dd0b62c3a04ab5"),
 }
 """The variables of paths; all others are numbers of objects."""
 

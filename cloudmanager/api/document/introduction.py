@@ -9,7 +9,8 @@ Fleet manager for data centres: power of physical machines, their inventory, and
 role includes those before it: `reader`, `member`, `admin`. `x-policy` is the operation's rule in the
 policy.
 
-**Paths.** A slash at the end is optional everywhere; it is shown once.
+**Paths.** A slash at the end is optional everywhere; it is shown once. `/sign` and what is below it, and
+`/domains/actions/get-store` are also answered without `/v1`.
 
 **Bodies.** JSON objects in UTF-8. Unknown fields and parameters are refused, never ignored.
 

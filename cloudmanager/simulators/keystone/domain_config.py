@@ -55,7 +55,6 @@ _LDAP = frozenset(
         "group_desc_attribute",
         "group_attribute_ignore",
         "group_additional_attribute_mapping",
-        "group_ad_nesting",
         "tls_cacertfile",
         "tls_cacertdir",
         "use_tls",

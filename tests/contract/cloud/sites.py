@@ -14,6 +14,7 @@ import pytest
 
 from cloudmanager import config as configuration
 from cloudmanager.openstack.cloud import Cloud
+from cloudmanager.simulators.keystone.people import Domain
 from cloudmanager.simulators.openstack.cloud import OpenStack
 from cloudmanager.simulators.openstack.volumes.volumes import Volumes
 from cloudmanager.simulators.world import World
@@ -166,6 +167,13 @@ class Simulated(Background):
             load_envvars=False,
         )
 
+    def add_domain(self, _sdk, name):
+        self.model.identity.domains[name] = Domain(name, name)
+        return name
+
+    def remove_domain(self, _sdk, domain_id):
+        del self.model.identity.domains[domain_id]
+
     def stop(self):
         self.run(self.model.stop())
         self.end()
@@ -185,6 +193,12 @@ class Real:
 
     def sdk(self):
         return openstack.connect(cloud=REAL, compute_default_microversion="2.96")
+
+    def add_domain(self, sdk, name):
+        return sdk.identity.create_domain(name=name, is_enabled=False).id
+
+    def remove_domain(self, sdk, domain_id):
+        sdk.identity.delete_domain(domain_id)
 
     def stop(self):
         """It stays."""

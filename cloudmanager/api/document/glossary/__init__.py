@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloudmanager.api.document.glossary import (
     audit,
     availability,
+    domains,
     events,
     hosts,
     inventory,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SCHEMAS: Mapping[str, Words] = {
     **audit.SCHEMAS,
     **availability.SCHEMAS,
+    **domains.SCHEMAS,
     **events.SCHEMAS,
     **hosts.SCHEMAS,
     **inventory.SCHEMAS,
