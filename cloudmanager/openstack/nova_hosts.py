@@ -8,15 +8,17 @@ from cloudmanager.errors import CloudRefused, NotFound
 from cloudmanager.openstack.calls import segment
 from cloudmanager.openstack.part import Part
 from cloudmanager.openstack.records import Accepted, AllocationRatios
-from cloudmanager.openstack.shapes import aggregate_from, hypervisor_from, service_from
+from cloudmanager.openstack.shapes import aggregate_from, hypervisor_from, service_from, stock_from
 from cloudmanager.openstack.versions import HYPERVISORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloudmanager.openstack.records import Aggregate, Hypervisor, Service
+    from cloudmanager.openstack.records import Aggregate, Hypervisor, Service, Stock
 
 _BINARY = "nova-compute"
+_TRAITS = "1.6"
+"""The version of Placement that knows them."""
 
 
 class Hosts(Part):
@@ -94,10 +96,21 @@ class Hosts(Part):
 
     async def allocation_ratios(self, hypervisor_id: str) -> AllocationRatios:
         """What Placement says of a compute node."""
-        path = f"resource_providers/{segment(hypervisor_id)}/inventories"
-        inventories = (await self._placement.get("allocation_ratios", path)).part("inventories")
-        cpu, ram = (inventories.get(kind, {}).get("allocation_ratio") for kind in ("VCPU", "MEMORY_MB"))
+        stocks = await self.stocks(hypervisor_id)
+        cpu, ram = (stocks[kind].ratio if kind in stocks else None for kind in ("VCPU", "MEMORY_MB"))
         return AllocationRatios(cpu=cpu, ram=ram)
+
+    async def stocks(self, hypervisor_id: str) -> Mapping[str, Stock]:
+        """{class of resource: what Placement has of it} of a compute node."""
+        path = f"resource_providers/{segment(hypervisor_id)}/inventories"
+        inventories = (await self._placement.get("stocks", path)).part("inventories")
+        return {kind: stock_from(body) for kind, body in inventories.items()}
+
+    async def traits(self, hypervisor_id: str) -> frozenset[str]:
+        """What Placement says that a compute node can do."""
+        path = f"resource_providers/{segment(hypervisor_id)}/traits"
+        answer = await self._placement.get("traits", path, speech=_TRAITS)
+        return frozenset(answer.part("traits"))
 
     async def cordon(self, host: str, reason: str) -> Accepted:
         """Let nothing new be put on the host."""

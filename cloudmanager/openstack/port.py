@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Server,
         ServerGroup,
         Service,
+        Stock,
     )
 
 
@@ -69,6 +70,12 @@ class CloudPort(Protocol):
 
     async def allocation_ratios(self, hypervisor_id: str) -> AllocationRatios:
         """What Placement says of a compute node."""
+
+    async def stocks(self, hypervisor_id: str) -> Mapping[str, Stock]:
+        """{class of resource: what Placement has of it} of a compute node."""
+
+    async def traits(self, hypervisor_id: str) -> frozenset[str]:
+        """What Placement says that a compute node can do."""
 
     async def cordon(self, host: str, reason: str) -> Accepted:
         """Let nothing new be put on the host."""

@@ -199,6 +199,15 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class Stock:
+    """What Placement has of a resource on a host: `total` less `reserved`, times `ratio`, may be promised."""
+
+    total: float
+    reserved: float = 0.0
+    ratio: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class AllocationRatios:
     """By how much Placement lets a host promise more than it has."""
 

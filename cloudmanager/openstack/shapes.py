@@ -17,6 +17,7 @@ from cloudmanager.openstack.records import (
     Server,
     ServerGroup,
     Service,
+    Stock,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ def _cpu_from(info: Any) -> CpuModel | None:
     if not isinstance(info, dict) or not info:
         return None
     return CpuModel(info.get("arch"), info.get("vendor"), info.get("model"))
+
+
+def stock_from(body: Json) -> Stock:
+    """An entry of `inventories` of a resource provider."""
+    return Stock(
+        float(body["total"]), float(body.get("reserved") or 0), float(body.get("allocation_ratio") or 1)
+    )
 
 
 def aggregate_from(body: Json) -> Aggregate:

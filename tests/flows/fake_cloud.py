@@ -24,11 +24,15 @@ from cloudmanager.openstack.records import (
     Migration,
     Server,
     Service,
+    Stock,
 )
 
 from .fake_copies import Copies
 
 NO_RATIOS = AllocationRatios(cpu=None, ram=None)
+STOCKS = {"VCPU": Stock(16, 0, 4.0), "MEMORY_MB": Stock(65536, 512, 1.0), "DISK_GB": Stock(1000, 0, 1.0)}
+"""What Placement has of each host, unless a test says otherwise."""
+
 DOWN_AFTER = 12.0
 """Seconds without a report after which a nova-compute counts as down."""
 
@@ -76,6 +80,8 @@ class FakeCloud(Copies):
         self.records: dict[int, Migration] = {}
         self.groups = []
         self.ratios = {}
+        self.stock_of: dict[str, dict[str, Stock]] = {}
+        self.traits_of: dict[str, frozenset[str]] = {}
         self.closed = 0
         self.domains: dict[str, str] = {}
         self.domain_options: dict[str, dict] = {}
@@ -132,6 +138,14 @@ class FakeCloud(Copies):
 
     async def allocation_ratios(self, hypervisor_id):
         return self._call(f"ratios {hypervisor_id}", lambda: self.ratios.get(hypervisor_id, NO_RATIOS))
+
+    async def stocks(self, hypervisor_id):
+        return self._call(f"stocks of {hypervisor_id}", lambda: self.stock_of.get(hypervisor_id, STOCKS))
+
+    async def traits(self, hypervisor_id):
+        return self._call(
+            f"traits of {hypervisor_id}", lambda: self.traits_of.get(hypervisor_id, frozenset())
+        )
 
     def _records(self):
         found = map(self._hypervisor, self.hosts)

@@ -53,6 +53,21 @@ async def test_ratios_come_from_placement(site):
         await site.cloud.allocation_ratios("00000000-0000-0000-0000-000000000000")
 
 
+async def test_stocks_and_traits_come_from_placement(site):
+    hypervisor = (await site.cloud.hypervisors())[0]
+    stocks = await site.cloud.stocks(hypervisor.id)
+    assert stocks["VCPU"].total == hypervisor.vcpus
+    assert stocks["MEMORY_MB"].total == hypervisor.ram_mb
+    assert stocks["MEMORY_MB"].reserved >= 0
+    assert stocks["VCPU"].ratio == (await site.cloud.allocation_ratios(hypervisor.id)).cpu
+    traits = await site.cloud.traits(hypervisor.id)
+    assert traits
+    assert all(trait == trait.upper() for trait in traits)
+    for question in (site.cloud.stocks, site.cloud.traits):
+        with pytest.raises(NotFound):
+            await question("00000000-0000-0000-0000-000000000000")
+
+
 async def test_a_cordon_twice_keeps_its_last_reason(site):
     host = site.hosts[0]
     assert (await site.cloud.cordon(host, "first")).request_id.startswith("req-")
