@@ -45,8 +45,8 @@ class Argument:
 class Command:
     """One entry of the catalogue; times in seconds, `max_output` in bytes of both outputs together.
 
-    `run` and `unless` are words by family, which no shell reads. When `unless` succeeds, there is nothing to do
-    and `run` is not begun. What is `idempotent` may be sent again when only its answer was lost.
+    `run` and `unless` are words by family, which no shell reads. When `unless` succeeds there is nothing to
+    do, and `run` is not begun. What is `idempotent` may be sent again when only its answer was lost.
     """
 
     name: str

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
+from cloudmanager.ssh.connection import Connection, Denied
+from cloudmanager.ssh.session import Broken
 
 from . import virsh
-from .connection import Broken, Connection, Denied
 from .settings import SshSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from .connection import Ran
+    from cloudmanager.ssh.session import Ran
 
 
 class SshDevice(Driver):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cloudmanager.drivers.base import Action, PowerState
 
 if TYPE_CHECKING:
-    from .connection import Ran
+    from cloudmanager.ssh.session import Ran
 
 MAX_NAME: Final = 255
 _NOT_FOUND: Final = 127  # POSIX.1-2017, Shell & Utilities §2.8.2

@@ -20,11 +20,11 @@ from cloudmanager.drivers.modbus import ET7067, ModbusSettings
 from cloudmanager.drivers.redfish import RedfishDevice
 from cloudmanager.drivers.snmp import AcpiSettings, DaenetIP2, DaenetIP2_ACPI
 from cloudmanager.drivers.ssh import SshDevice, SshSettings, virsh
-from cloudmanager.drivers.ssh.connection import Ran
 from cloudmanager.drivers.tls import TlsSettings
 from cloudmanager.errors import DeviceError
 from cloudmanager.simulators.listener import Connections, Listener
 from cloudmanager.simulators.snmp import packets
+from cloudmanager.ssh.session import Ran
 from tests.unit.drivers import test_redfish
 
 HOST = "127.0.0.1"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.drivers.ssh import SshDevice, virsh
-from cloudmanager.drivers.ssh.connection import Ran
+from cloudmanager.ssh.session import Ran
 
 ON, OFF, UNKNOWN = PowerState.ON, PowerState.OFF, PowerState.UNKNOWN
 

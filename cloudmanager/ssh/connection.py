@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from .arrival import greeted, turn
 from .keys import BadKey, LogOnKey, TrustedKeys, log_on_key, trusted_keys
+from .session import Broken, Ran, Session
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
 
-    from .settings import SshSettings
+    from .way import Way
 
 MAX_OUTPUT: Final = 1_000_000
-"""Bytes that a command may say, on both of its outputs together."""
+"""Bytes that a command may say, on each of its outputs, unless another bound is given."""
 
 _KEEP_ALIVE: Final = 15
 """Seconds without a word after which the host is asked whether it is there; after three it is not."""
@@ -34,67 +35,72 @@ class Denied(Exception):
     """The host, or what is set for it, says no: trying again is useless. Words without secrets."""
 
 
-class Broken(Exception):
-    """No answer. `sent`: the command was; `late`: the time was over, else the connection has ended."""
+class UnknownKey(Denied):
+    """It shows a host key, `shown` as one line, and none is known of it."""
 
-    def __init__(self, words: str, *, sent: bool = False, late: bool = False) -> None:
+    def __init__(self, words: str, shown: str) -> None:
         super().__init__(words)
-        self.sent = sent
-        self.late = late
-
-
-class Ran(NamedTuple):
-    """What came of a command."""
-
-    status: int
-    out: str
-    err: str
+        self.shown = shown
 
 
 class Connection:
-    """A connection to the host of `settings`; `open` it once, then `run`, then `close`."""
+    """A connection to a host; `open` it once, then `run`, several at once if you like, then `close`."""
 
-    def __init__(self, settings: SshSettings) -> None:
-        self._settings = settings
+    def __init__(self, way: Way) -> None:
+        self._way = way
         self._connection: asyncssh.SSHClientConnection | None = None
 
     async def open(self, deadline: float) -> float:
         """Connect and log on. Answers the seconds that log-ons to others took: the host has them more."""
-        settings, late = self._settings, Broken("did not let us log on in time", late=True)
+        way, late = self._way, Broken("did not let us log on in time", late=True)
         client: _Client | None = None
         try:
             async with asyncio.timeout_at(deadline):
-                trusted, key = await asyncio.to_thread(_keys, settings)
-                opened = await greeted(settings.host, settings.port)
-            client = _Client(settings.password, trusted, key)
+                trusted, key = await asyncio.to_thread(_keys, way)
+                opened = await greeted(way.host, way.port)
+            client = _Client(way.password, trusted, key)
             with client.keeping(opened):
-                async with turn(settings.log_ons) as waited:
+                async with turn(way.log_ons) as waited:
                     deadline += waited
                     async with asyncio.timeout_at(deadline):
-                        self._connection = await _logged_on(settings, client, trusted, key, opened)
+                        self._connection = await _logged_on(way, client, trusted, key, opened)
         except TimeoutError as problem:
             raise (late if deadline <= asyncio.get_running_loop().time() else _broken(problem)) from None
         except BadKey as problem:
             raise Denied(f"cannot be logged on to: {problem}") from None
         except asyncssh.HostKeyNotVerifiable as problem:
-            raise Denied(client.distrust(settings) if client else str(problem)) from None
+            raise (client.distrust(way) if client else Denied(str(problem))) from None
         except (asyncssh.PermissionDenied, asyncssh.IllegalUserName):
-            raise Denied(f"refused the credentials of the login {settings.login!r}") from None
+            raise Denied(f"refused the credentials of the login {way.login!r}") from None
         except asyncssh.KeyExchangeFailed as problem:
             raise Denied(f"has no cipher or host key that we take: {_short(problem)}") from None
         except (asyncssh.Error, OSError, ValueError) as problem:
             raise _broken(problem) from None
         return waited
 
-    async def run(self, command: str, deadline: float) -> Ran:
-        """Run a command in the login's shell: whoever calls has quoted it."""
+    @property
+    def is_open(self) -> bool:
+        """Whether a command can be begun, as far as we have heard."""
+        return self._connection is not None and not self._connection.is_closed()
+
+    async def run(
+        self, command: str, deadline: float, *, data: bytes = b"", keep: int = MAX_OUTPUT, cuts: bool = False
+    ) -> Ran:
+        """Run a command in the login's shell: whoever calls has quoted it. See `Session` for the rest.
+
+        When the time is over the whole connection is ended. Who must not lose others on it for a command that
+        is slow, but not for a host that is silent, lets the host end the command a little earlier.
+        """
         if self._connection is None:
             raise Broken("is not connected")
-        session = _Session()
+        session = Session(data, keep, cuts=cuts)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._connection.create_session(lambda: session, command, encoding=None)
                 await session.ended
+        except asyncio.CancelledError:
+            session.abandon()
+            raise
         except TimeoutError:
             self._connection.abort()  # who says nothing hears no good-bye
             raise Broken("did not answer in time", sent=session.begun, late=True) from None
@@ -170,83 +176,32 @@ class _Client(asyncssh.SSHClient):
         hidden = [echo for _, echo in prompts] == [False]
         return [self._passwords.pop()] if hidden and self._passwords else None
 
-    def distrust(self, settings: SshSettings) -> str:
-        """Say what is wrong with the host's key, and the way out."""
+    def distrust(self, way: Way) -> Denied:
+        """What is wrong with the host's key, and the way out."""
         if self._shown is None or self._shown in self._trusted.revoked:
-            return "has a host key that is revoked or cannot be read"
+            return Denied("has a host key that is revoked or cannot be read")
         shown = f"has the host key {self._shown.get_algorithm()} {self._shown.get_fingerprint()}"
         if self._trusted.hosts or self._trusted.authorities:
-            return f"{shown}, which is not the one that is known: was it set up anew, or is it another host?"
-        scan = f"ssh-keyscan -p {settings.port} {settings.host}"
-        return (
+            return Denied(
+                f"{shown}, which is not the one that is known: was it set up anew, or is it another host?"
+            )
+        scan = f"ssh-keyscan -p {way.port} {way.host}"
+        return UnknownKey(
             f"{shown}, which is not known: compare it there, then set `host_key` or add what `{scan}` says "
-            "to /etc/ssh/ssh_known_hosts or ~/.ssh/known_hosts"
+            "to /etc/ssh/ssh_known_hosts or ~/.ssh/known_hosts",
+            self._shown.export_public_key().decode().strip(),
         )
 
 
-class _Session(asyncssh.SSHClientSession[bytes]):
-    """One command while it runs."""
-
-    def __init__(self) -> None:
-        self.begun = False
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
-        self._out, self._err = bytearray(), bytearray()
-        self._status: int | None = None
-        self._signal = ""
-
-    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        """The channel is open; the next thing that is sent is the command."""
-        self.begun = True
-        self._channel = chan
-
-    def session_started(self) -> None:
-        """The command has no input."""
-        if self._channel is not None:
-            self._channel.write_eof()
-
-    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        """Keep what it says, until it is too much."""
-        (self._out if datatype is None else self._err).extend(data)
-        if self._channel is not None and self._too_much:
-            self._channel.abort()
-
-    def exit_status_received(self, status: int) -> None:
-        """It ended by itself."""
-        self._status = status
-
-    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:  # noqa: ARG002
-        """It was ended."""
-        self._signal = signal
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - without a status it is broken
-        """Nothing more will come."""
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-    @property
-    def _too_much(self) -> bool:
-        return len(self._out) + len(self._err) > MAX_OUTPUT
-
-    def result(self) -> Ran:
-        """What came; `Broken` when it did not come to its end."""
-        if self._too_much:
-            raise Broken(f"says more than {MAX_OUTPUT} bytes", sent=True)
-        if self._status is None:
-            why = f"the command was ended by signal {self._signal}" if self._signal else "no answer came"
-            raise Broken(f"has ended the session: {why}", sent=True)
-        return Ran(self._status, self._out.decode(errors="replace"), self._err.decode(errors="replace"))
-
-
 async def _logged_on(
-    settings: SshSettings, client: _Client, trusted: TrustedKeys, key: LogOnKey | None, opened: socket.socket
+    way: Way, client: _Client, trusted: TrustedKeys, key: LogOnKey | None, opened: socket.socket
 ) -> asyncssh.SSHClientConnection:
     connection, _ = await asyncssh.create_connection(
         lambda: client,
-        settings.host,
-        settings.port,
+        way.host,
+        way.port,
         sock=opened,
-        username=settings.login,
+        username=way.login,
         client_keys=[key.key] if key else None,
         known_hosts=tuple(trusted),
         server_host_key_algs=_algorithms(trusted),
@@ -270,10 +225,10 @@ _NOTHING_ELSE: Final[dict[str, object]] = {
 }
 
 
-def _keys(settings: SshSettings) -> tuple[TrustedKeys, LogOnKey | None]:
-    trusted = trusted_keys(settings)
+def _keys(way: Way) -> tuple[TrustedKeys, LogOnKey | None]:
+    trusted = trusted_keys(way)
     try:
-        return trusted, log_on_key(settings.ssh_key, settings.password) if settings.ssh_key else None
+        return trusted, log_on_key(way.ssh_key, way.password) if way.ssh_key else None
     except BadKey as problem:
         raise BadKey(f"the credentials are wrong: {problem}") from None
 

@@ -10,11 +10,11 @@ import pytest
 
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.drivers.ssh import SshDevice, SshSettings
-from cloudmanager.drivers.ssh import connection as ssh_connection
-from cloudmanager.drivers.ssh.arrival import greeted, turn
 from cloudmanager.errors import DeviceUnreachable
 from cloudmanager.simulators.ssh import SshHost
 from cloudmanager.simulators.world import Account, World
+from cloudmanager.ssh import connection as ssh_connection
+from cloudmanager.ssh.arrival import greeted, turn
 from tests.peers.sockets import silent_port
 
 HOST = "127.0.0.1"

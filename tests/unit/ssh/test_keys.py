@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncssh
 import pytest
 
-from cloudmanager.drivers.ssh import SshSettings, keys
+from cloudmanager.drivers.ssh import SshSettings
+from cloudmanager.ssh import keys
 
 SECRET = "the passphrase"
 

@@ -9,9 +9,10 @@ import pytest
 from asyncssh.packet import String
 
 from cloudmanager.drivers.ssh import SshSettings
-from cloudmanager.drivers.ssh.connection import Broken, Connection
 from cloudmanager.simulators.ssh import SshHost
 from cloudmanager.simulators.world import Account, World
+from cloudmanager.ssh.connection import Connection
+from cloudmanager.ssh.session import Broken
 
 IGNORE = 2  # SSH_MSG_IGNORE, RFC 4253 §11.2
 MORE_THAN_SOCKETS_HOLD = 600  # messages of 30 kB

@@ -11,7 +11,7 @@ import asyncssh
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .settings import SshSettings
+    from .way import Way
 
 _DEFAULT_PORT: Final = 22
 _KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "~/.ssh/known_hosts")
@@ -36,15 +36,15 @@ class LogOnKey(NamedTuple):
     was_encrypted: bool
 
 
-def trusted_keys(settings: SshSettings) -> TrustedKeys:
-    """The keys that the host of these settings may show; `BadKey` when they cannot be read."""
-    if settings.host_key:
-        return TrustedKeys([_public_key(settings.host_key)], [], [])
-    named = settings.known_hosts
+def trusted_keys(way: Way) -> TrustedKeys:
+    """The keys that the host of this way may show; `BadKey` when they cannot be read."""
+    if way.host_key:
+        return TrustedKeys([_public_key(way.host_key)], [], [])
+    named = way.known_hosts
     files = [Path(name).expanduser() for name in ([named] if named else _KNOWN_HOSTS)]
     found = [_known_hosts(file, must_exist=bool(named)) for file in files]
-    port = None if settings.port == _DEFAULT_PORT else settings.port
-    matches = [each.match(settings.host, "", port) for each in found]
+    port = None if way.port == _DEFAULT_PORT else way.port
+    matches = [each.match(way.host, "", port) for each in found]
     kinds = ([key for match in matches for key in match[kind]] for kind in range(len(TrustedKeys._fields)))
     return TrustedKeys(*([key for key in kind if isinstance(key, asyncssh.SSHKey)] for kind in kinds))
 
