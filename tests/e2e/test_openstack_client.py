@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
-import subprocess
-import sys
-from pathlib import Path
+from contextlib import closing
 
 import pytest
+
+from tests.peers.openstack_client import OpenStackClient
 
 from .product import wait_until
 
 pytest.importorskip("openstackclient")
 pytestmark = pytest.mark.peer
-CLIENT = Path(sys.executable).with_name("openstack")
 
 
-class Client:
+def client(openrc):
     """`openstack …` after `. openrc`."""
-
-    def __init__(self, openrc):
-        exports = (shlex.split(line)[1] for line in openrc.read_text().splitlines())
-        self._environment = {**os.environ, **dict(pair.split("=", 1) for pair in exports)}
-
-    def run(self, *words):
-        """The finished process."""
-        command = [str(CLIENT), *words]
-        return subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    def __call__(self, *words):
-        """What it says, as JSON."""
-        done = self.run(*words, "-f", "json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+    exports = (shlex.split(line)[1] for line in openrc.read_text().splitlines())
+    return OpenStackClient(dict(pair.split("=", 1) for pair in exports))
 
 
 @pytest.fixture(scope="module")
 def openstack(demo):
-    return Client(demo.directory.openrc)
+    with closing(client(demo.directory.openrc)) as started:
+        yield started
 
 
 def test_compute_nodes_are_the_machines_of_racks_1_to_3(openstack, demo):
@@ -105,15 +88,15 @@ def test_a_live_migration_and_back(openstack):
     name = found[0]["ID"]
     before = host()
     moved = openstack.run("server", "migrate", "--live-migration", "--wait", name)
-    assert moved.returncode == 0, moved.stderr
+    assert moved.code == 0, moved.err
     wait_until(lambda: host() != before, within=20)
     back = openstack.run("server", "migrate", "--live-migration", "--host", before, "--wait", name)
-    assert back.returncode == 0, back.stderr
+    assert back.code == 0, back.err
     wait_until(lambda: host() == before, within=20)
 
 
 def test_a_reader_reads_and_no_more(demo):
-    reader = Client(demo.directory.reader_openrc)
-    assert reader("image", "list")
-    refused = reader.run("compute", "service", "list")
-    assert (refused.returncode, "Policy doesn't allow" in refused.stderr) == (1, True)
+    with closing(client(demo.directory.reader_openrc)) as reader:
+        assert reader("image", "list")
+        refused = reader.run("compute", "service", "list")
+    assert (refused.code, "Policy doesn't allow" in refused.err) == (1, True)

@@ -1,17 +1,14 @@
 """OpenStack's own clients, unmodified, against the simulated cloud: openstacksdk and the command line."""
 
-import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 from openstack import exceptions
 
 from tests.compute_cloud import RunningComputeCloud
 from tests.keystone import PASSWORD
+from tests.peers.openstack_client import OpenStackClient
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings._RemovedInSDKWarning")
 
@@ -179,14 +176,11 @@ def test_a_member_is_told_that_it_may_not(cloud):
 # --- the command line -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def openstack(cloud):
-    """Run the command `openstack`; what it says as JSON."""
-    program = Path(sys.executable).with_name("openstack")
-    if not program.exists():
-        pytest.skip("python-openstackclient is not installed")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
+@pytest.fixture(scope="module")
+def client(cloud):
+    """The command `openstack`."""
+    pytest.importorskip("openstackclient")
+    settings = {
         "OS_AUTH_URL": cloud.url,
         "OS_USERNAME": "admin",
         "OS_PASSWORD": PASSWORD,
@@ -195,14 +189,20 @@ def openstack(cloud):
         "OS_PROJECT_DOMAIN_NAME": "Default",
         "OS_COMPUTE_API_VERSION": "2.96",
     }
+    with closing(OpenStackClient(settings)) as started:
+        yield started
+
+
+@pytest.fixture
+def openstack(client):
+    """Run it; what it says, as JSON or text."""
 
     def run(*words, as_json=True):
-        more = ("-f", "json") if as_json else ()
-        done = subprocess.run(
-            [program, *words, *more], env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if as_json else done.stdout
+        if as_json:
+            return client(*words)
+        done = client.run(*words)
+        assert done.code == 0, done.err
+        return done.out
 
     return run
 
