@@ -1,6 +1,7 @@
 """The tables, one per file."""
 
 from cloudmanager.models.api_token import ApiToken
+from cloudmanager.models.audit import Audit, AuditStatus
 from cloudmanager.models.audit_record import AuditRecord
 from cloudmanager.models.availability_storage import AvailabilityStorage
 from cloudmanager.models.base import Base, utc_now
@@ -23,7 +24,9 @@ __all__ = [
     "CONDITIONS",
     "SMALL_NUMBERS",
     "ApiToken",
+    "Audit",
     "AuditRecord",
+    "AuditStatus",
     "AvailabilityStorage",
     "Base",
     "DeliveryStatus",
