@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloudmanager.drs.cluster import Resource
     from cloudmanager.openstack.records import Server
-
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,3 @@ class LoadSource(Protocol):
         Raises `Unavailable` or `CloudError` when the source as a whole gives no answer, and `Misconfigured`
         when it does not understand what the configuration asks it.
         """
-
-
-def some_of(names: Iterable[str]) -> str:
-    """A few of many names, in order, for people: `h1, h2, h3 and 17 more`."""
-    ordered = sorted(names)
-    shown, more = ", ".join(ordered[:_NAMED]), len(ordered) - _NAMED
-    return f"{shown} and {more} more" if more > 0 else shown
