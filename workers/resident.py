@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.flows.base import Ports
@@ -82,7 +83,13 @@ class Resident:
         alerts = Prometheus(self.config.prometheus)
         host = absent_host()
         ports = Ports(
-            power=power, cloud=cloud, host=host, alerts=alerts, clock=self.clock, config=self.config
+            power=power,
+            cloud=cloud,
+            host=host,
+            alerts=alerts,
+            clock=self.clock,
+            config=self.config,
+            storages=Storages(timeout=self.config.extra_availability_check.timeout),
         )
         options = EngineOptions.from_config(self.config)
         self._engine = Engine(self.database, ports, options, self.bell.ring)

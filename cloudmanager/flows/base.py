@@ -8,8 +8,10 @@ keep it short (start long things, then watch them by `Wait`); restore what you f
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from cloudmanager.availability.heartbeats import Storages
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -127,3 +129,4 @@ class Ports:
     alerts: AlertsPort
     clock: Clock
     config: Any
+    storages: Storages = field(default_factory=Storages)

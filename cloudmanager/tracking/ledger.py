@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select, update
 from cloudmanager.db import after_commit, insert_or_ignore
 from cloudmanager.errors import Busy
 from cloudmanager.flows import FLOWS, start
+from cloudmanager.flows.hosts.events import ALIVE
 from cloudmanager.models import Event, Lease, TrackedHost
 from cloudmanager.monitor.keeper import EVENTS
 from cloudmanager.tracking.decision import State
@@ -36,7 +37,7 @@ REFUSALS = Counter(
 
 KIND = "evacuate-host"
 ASKED_BY = "node tracker"
-DOWN, BACK, ALIVE, REFUSED = "host.down", "host.back", "host.alive", "guard.refused"
+DOWN, BACK, REFUSED = "host.down", "host.back", "guard.refused"
 EVACUATING, WOULD_EVACUATE = "host.evacuating", "host.would_evacuate"
 
 _OBSERVED = "only observed"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import CloudUnreachable, DeviceUnreachable, Unsupported
 from cloudmanager.flows.base import Ports
@@ -77,6 +78,8 @@ class Machine:
     """Accepts commands and does nothing."""
     dead: bool = False
     """Its device does not answer."""
+    says_off: bool = False
+    """Its device lies, and does nothing."""
     obeys_button: bool = True
     commands: list[Action] = field(default_factory=list)
     resets: int = 0
@@ -89,7 +92,7 @@ class Machine:
     def obey(self, action: Action) -> None:
         self.settle()
         self.commands.append(action)
-        if self.deaf or (action is Action.SOFT_OFF and not self.obeys_button):
+        if self.deaf or self.says_off or (action is Action.SOFT_OFF and not self.obeys_button):
             return
         if action is Action.RESET:
             self.resets += self.on
@@ -108,7 +111,7 @@ class Machine:
 
     def state(self) -> PowerState:
         self.settle()
-        return PowerState.ON if self.on else PowerState.OFF
+        return PowerState.ON if self.on and not self.says_off else PowerState.OFF
 
 
 class Line:
@@ -225,6 +228,13 @@ class FakeAlerts:
         return self.firing.get(query, [])
 
 
+class PromptStorages(Storages):
+    """Reads in no time: time would not stand still for a thread."""
+
+    async def _in_own_thread(self, path, work):
+        return work()
+
+
 def ports(
     power: FakePower,
     clock: VirtualClock,
@@ -234,6 +244,7 @@ def ports(
     hosts=None,
     host_tasks=None,
     alerts=None,
+    availability=None,
     **power_,
 ) -> Ports:
     config = SimpleNamespace(
@@ -241,9 +252,17 @@ def ports(
         hosts=host_options(**(hosts or {})),
         host_tasks=SimpleNamespace(
             **(
-                {"allow_evacuate_host": True, "evacuation_retries": 2, "deny_evacuate": []}
+                {
+                    "allow_evacuate_host": True,
+                    "evacuation_retries": 2,
+                    "deny_evacuate": [],
+                    "spare_wait": 60.0,
+                }
                 | (host_tasks or {})
             )
+        ),
+        extra_availability_check=SimpleNamespace(
+            **({"stale_after": 60.0, "max_clock_skew": 5.0} | (availability or {}))
         ),
     )
     return Ports(
@@ -253,4 +272,5 @@ def ports(
         alerts=alerts or FakeAlerts(),
         clock=clock,
         config=config,
+        storages=PromptStorages(clock=clock.now),
     )

@@ -11,6 +11,7 @@ from cloudmanager.flows.hosts.evacuation import (
     see_what_is_left,
 )
 from cloudmanager.flows.hosts.fence import declare_down, fence, wait_until_nova_says_down, when
+from cloudmanager.flows.hosts.silence import fall_silent
 from cloudmanager.flows.hosts.survey import plan_to_empty
 
 EMPTYING = (
@@ -20,6 +21,7 @@ EMPTYING = (
     move_servers,
     see_what_is_left,
     when(must_evacuate, fence),
+    when(must_evacuate, fall_silent),
     when(must_evacuate, declare_down),
     when(must_evacuate, await_the_return),
     when(must_evacuate, wait_until_nova_says_down),

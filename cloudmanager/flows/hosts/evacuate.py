@@ -16,6 +16,7 @@ from cloudmanager.flows.hosts.evacuation import (
     plan_evacuation,
 )
 from cloudmanager.flows.hosts.fence import declare_down, fence, wait_until_nova_says_down, when
+from cloudmanager.flows.hosts.silence import fall_silent
 from cloudmanager.flows.hosts.survey import plan_to_empty, remember_host
 from cloudmanager.flows.servers.move import QUEUE
 
@@ -31,6 +32,7 @@ EVACUATE_HOST = Flow(
         cordon,
         move_servers,
         when(host_is_down, fence),
+        when(host_is_down, fall_silent),
         when(host_is_down, declare_down),
         when(host_is_down, await_the_return),
         when(host_is_down, wait_until_nova_says_down),
