@@ -146,7 +146,8 @@ class Ledger:
         host, now = seen.snapshot.hosts[verdict.host], seen.snapshot.now
         if not (_still_holds(session, decider, host.name, now) and _is_its_turn(session, seen)):
             return None
-        before = host.decision.task_id if host.decision else None
+        known = seen.records.rows.get(host.name)
+        before = known.decision_id if known else None
         row = TrackedHost.host == host.name
         taken = session.execute(
             update(TrackedHost)

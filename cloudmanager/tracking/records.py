@@ -55,12 +55,14 @@ class Records:
     own_power: dict[int, str] = field(default_factory=dict)
     storages: dict[int, tuple[Storage, ...]] = field(default_factory=dict)
     decisions: dict[str, Came] = field(default_factory=dict)
+    outlived: set[str] = field(default_factory=set)
+    """Hosts that have reported since they were evacuated: that they are down is another outage"""
     devices: dict[int, bool] = field(default_factory=dict)
     """{power control: whether it answers}, of those that have answered once"""
 
     def decision(self, row: TrackedHost | None) -> Decision | None:
         """What was decided for the present outage of a host."""
-        if row is None or row.decision_id is None:
+        if row is None or row.decision_id is None or row.host in self.outlived:
             return None
         came = self.decisions.get(row.decision_id, Came.SUCCEEDED)
         return Decision(row.decision_id, row.decided_at or 0.0, came)
@@ -96,7 +98,7 @@ def read(
         ),
     )
     found.holders = {subject: flow_id for subject, flow_id in session.execute(held) if subject}
-    _decisions(session, found)
+    _decisions(session, found, down)
     if nodes_down:
         _own_power(session, found, nodes_down, ages)
     found.storages = storages_of(session)
@@ -159,12 +161,17 @@ def seconds(moment: datetime) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _decisions(session: Session, found: Records) -> None:
-    ids = {row.decision_id for row in found.rows.values() if row.decision_id}
-    query = select(FlowRow.id, FlowRow.status, FlowRow.ended_at).where(FlowRow.id.in_(ids))
+def _decisions(session: Session, found: Records, down: Mapping[str, float | None]) -> None:
+    host_of = {row.decision_id: row.host for row in found.rows.values() if row.decision_id}
+    query = select(FlowRow.id, FlowRow.status, FlowRow.ended_at).where(FlowRow.id.in_(host_of))
     for flow_id, status, ended_at in session.execute(query):
-        ended = Came.SUCCEEDED if status == Status.SUCCESS else Came.FAILED
-        found.decisions[flow_id] = Came.OPEN if ended_at is None else ended
+        if ended_at is None:
+            found.decisions[flow_id] = Came.OPEN
+            continue
+        found.decisions[flow_id] = came = Came.SUCCEEDED if status == Status.SUCCESS else Came.FAILED
+        heard = down.get(host_of[flow_id])
+        if came is Came.SUCCEEDED and heard is not None and heard > seconds(ended_at) + _CLOCKS_APART:
+            found.outlived.add(host_of[flow_id])
 
 
 def _own_power(session: Session, found: Records, nodes: Mapping[int, float | None], ages: Ages) -> None:
