@@ -31,7 +31,7 @@ from cloudmanager.drivers import (
 )
 from cloudmanager.drivers.options import merged
 from cloudmanager.errors import Busy, Conflict, InvalidInput
-from cloudmanager.flows.opening import holders
+from cloudmanager.flows.locks import holders
 from cloudmanager.flows.rotate_password import subject_of
 from cloudmanager.models import Node, NodeControl, PowerControl, utc_now
 from cloudmanager.power import settings_for

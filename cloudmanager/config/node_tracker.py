@@ -63,4 +63,10 @@ OPTIONS = [
         min=1.0,
         help="Seconds after which an evacuation that failed is begun again.",
     ),
+    cfg.BoolOpt(
+        "use_spares",
+        default=False,
+        help="Whether a reserved node is switched on to stand in for a host that is evacuated automatically, "
+        "and returned when that host is back.",
+    ),
 ]

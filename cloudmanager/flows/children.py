@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from cloudmanager.db import after_commit
-from cloudmanager.flows.opening import cancel_below, holders, new_row, open_rows
+from cloudmanager.flows.locks import holders
+from cloudmanager.flows.opening import cancel_below, new_row, open_rows
 from cloudmanager.models import FlowRow, Status
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from sqlalchemy import select, update
 
 from cloudmanager.db import insert_or_ignore
 from cloudmanager.errors import Busy, Conflict, NotFound
+from cloudmanager.flows.locks import holders
 from cloudmanager.flows.registry import FLOWS
 from cloudmanager.flows.state import COLUMNS, FlowState
 from cloudmanager.models import FlowRow, Status, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -125,11 +126,3 @@ def run_hooks(session: Session, states: Sequence[FlowState], hook_of: Callable[[
     for kind in dict.fromkeys(state.kind for state in states):
         if hook := hook_of(FLOWS[kind]):
             hook(session, [state for state in states if state.kind == kind])
-
-
-def holders(session: Session, subjects: Iterable[str | None]) -> dict[str | None, str]:
-    """{subject: id of the open flow that holds it}."""
-    query = select(FlowRow.subject, FlowRow.id).where(
-        FlowRow.subject.in_(list(subjects)), FlowRow.ended_at.is_(None)
-    )
-    return dict(session.execute(query).all())

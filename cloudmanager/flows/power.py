@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import bindparam, insert, select, update
 
 from cloudmanager.drivers.base import Action, PowerState
-from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable
+from cloudmanager.errors import Conflict, DeviceError, DeviceRefused, DeviceUnreachable
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Step, Wait
 from cloudmanager.models import NodeControl, PowerAction, PowerControl, utc_now
 from cloudmanager.observations import Seen, record
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 QUEUE = "power"
 _QUICKEST_LOOK = 0.02
-_WORDS = {PowerState.ON: "on", PowerState.OFF: "off", PowerState.UNKNOWN: "in an unknown state"}
+WORDS = {PowerState.ON: "on", PowerState.OFF: "off", PowerState.UNKNOWN: "in an unknown state"}
 
 
 # --- steps -----------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ async def look(run: Run) -> Outcome:
     run.memo["outlets"] = [astuple(outlet) for outlet in usable]
     run.memo["found"] = state
     passed_over = f"; {', '.join(str(outlet) for outlet in silent)} did not answer" if silent else ""
-    return Done(f"{reached} says that it is {_WORDS[state]}{passed_over}")
+    return Done(f"{reached} says that it is {WORDS[state]}{passed_over}")
 
 
 async def switch_on(run: Run) -> Outcome:
@@ -148,6 +148,14 @@ def only(way: str, step: Step) -> Step:
 # --- what steps share --------------------------------------------------------------------------------------
 
 
+async def power_of(run: Run) -> PowerState:
+    """What the first of the node's devices that answers says of its power; `Conflict` when it has none."""
+    outlets = await run.read(lambda session: outlets_of(session, run.params))
+    if not outlets:
+        raise Conflict(f"node {run.params['node_id']} has no power control: assign one first")
+    return (await _first_that_answers(run, outlets))[1]
+
+
 async def _first_that_answers(run: Run, outlets: list[Outlet]) -> tuple[Outlet, PowerState, list[Outlet]]:
     """The default outlet if it answers, else the first of the others; with its state and who was silent.
 
@@ -207,13 +215,13 @@ async def _confirm(run: Run, wanted: PowerState) -> Outcome:
     state = await run.ports.power.read(outlet)
     if state == wanted:
         _record(run, outlet, state)
-        return Done(f"{outlet} says that it is {_WORDS[wanted]}")
+        return Done(f"{outlet} says that it is {WORDS[wanted]}")
     options = run.ports.config.power
     waited = run.now() - run.memo.setdefault("sent_at", run.now())
     if waited >= options.confirm_timeout:
         _record(run, outlet, state)
-        return Fail(f"{outlet} still says {_WORDS[state]} {waited:.0f} s after it accepted the command")
-    return Wait(_pause(run, run.memo["sent_at"]), f"waiting for {outlet} to say {_WORDS[wanted]}")
+        return Fail(f"{outlet} still says {WORDS[state]} {waited:.0f} s after it accepted the command")
+    return Wait(_pause(run, run.memo["sent_at"]), f"waiting for {outlet} to say {WORDS[wanted]}")
 
 
 async def _read(run: Run, outlet: Outlet) -> PowerState:

@@ -5,7 +5,9 @@ from cloudmanager.flows.boot_from_network import BOOT_FROM_NETWORK
 from cloudmanager.flows.bulk_power import POWER_OFF_NODES, POWER_ON_NODES, RESET_NODES
 from cloudmanager.flows.hosts.come_back import AWAIT_RETURN, RELEASE_HOST
 from cloudmanager.flows.hosts.evacuate import EVACUATE_HOST
+from cloudmanager.flows.hosts.lend_spare import LEND_SPARE
 from cloudmanager.flows.hosts.restart import RESTART_HOST
+from cloudmanager.flows.hosts.return_spare import RETURN_SPARE
 from cloudmanager.flows.hosts.rolling_restart import RESTART_HOSTS
 from cloudmanager.flows.hosts.shutdown import DECOMMISSION_HOST, SHUTDOWN_HOST
 from cloudmanager.flows.maintenance.window import MAINTENANCE_WINDOW
@@ -36,6 +38,8 @@ _ALL = (
     MAINTENANCE_WINDOW,
     AWAIT_RETURN,
     RELEASE_HOST,
+    LEND_SPARE,
+    RETURN_SPARE,
     MOVE_SERVER,
     EVACUATE_SERVER,
     BALANCE_SERVER,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudmanager.flows import children as children_of
-from cloudmanager.flows.opening import holders, new_row, open_rows
+from cloudmanager.flows.locks import holders
+from cloudmanager.flows.opening import new_row, open_rows
 from cloudmanager.models import utc_now
 
 if TYPE_CHECKING:

@@ -155,14 +155,10 @@ class FakeCloud(Copies):
         return self._call("aggregates", lambda: list(self.host_aggregates))
 
     async def join_aggregate(self, aggregate_id, host):
-        return await self._do(
-            f"join {aggregate_id} {host}", lambda: self._member(aggregate_id, {host}, set())
-        )
+        return self._do(f"join {aggregate_id} {host}", lambda: self._member(aggregate_id, {host}, set()))
 
     async def leave_aggregate(self, aggregate_id, host):
-        return await self._do(
-            f"leave {aggregate_id} {host}", lambda: self._member(aggregate_id, set(), {host})
-        )
+        return self._do(f"leave {aggregate_id} {host}", lambda: self._member(aggregate_id, set(), {host}))
 
     def _member(self, aggregate_id, more, less):
         self._service(next(iter(more | less)))

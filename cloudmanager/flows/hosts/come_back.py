@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.errors import CloudRefused, NotFound
 from cloudmanager.flows.base import Child, Done, Flow, Outcome, Wait
+from cloudmanager.flows.hosts.spare_for_host import have_spare_returned
 from cloudmanager.flows.servers.move import QUEUE
 from cloudmanager.openstack.records import MigrationType
 
@@ -94,7 +95,7 @@ AWAIT_RETURN = Flow(
     kind="await-return",
     summary="Wait for a fenced host to come back clean, then have it released",
     queue=QUEUE,
-    steps=(note_silence, watch_for_return, have_it_released),
+    steps=(note_silence, watch_for_return, have_it_released, have_spare_returned),
 )
 
 RELEASE_HOST = Flow(

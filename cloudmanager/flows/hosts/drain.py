@@ -70,8 +70,8 @@ async def call_back(run: Run) -> Outcome:
 async def _see_who_came(run: Run) -> Outcome | None:
     """Judge those that were on their way when the host was cordoned: by a boot, or a move of anybody's."""
     host, cloud = run.params["host"], run.ports.cloud
-    if coming := await _coming(run):
-        return Wait(_LOOK_EVERY, f"{coming} servers are on their way to {host}")
+    if arriving := await coming(run):
+        return Wait(_LOOK_EVERY, f"{arriving} servers are on their way to {host}")
     known = {verdict["server_id"] for verdict in run.memo["plan"]}
     if all(server.id in known for server in await cloud.servers_on(host)):
         return None
@@ -85,7 +85,7 @@ async def _see_who_came(run: Run) -> Outcome | None:
     return Wait(0.0, f"{len(new)} servers came meanwhile")
 
 
-async def _coming(run: Run) -> int:
+async def coming(run: Run) -> int:
     """How many servers are moving to the host: cutting its power now would hurt them."""
     host, cloud = run.params["host"], run.ports.cloud
     found = 0
@@ -121,7 +121,7 @@ async def _start_next(
     run: Run, kind: str, waiting: Sequence[dict[str, Any]], slots: int, extra: dict[str, Any]
 ) -> dict[str, str]:
     """Start as many as there are slots and destinations; answers {subject: task that holds it}."""
-    hosts = await _targets(run)
+    hosts = await targets(run)
     incoming = await run.read(incoming_moves)
     limit = run.ports.config.hosts.migrations_per_destination
     held: dict[str, str] = {}
@@ -188,7 +188,7 @@ def _row_in_words(row: dict[str, Any]) -> str:
     return f"{row.get('name', row['id'])}: {row['reason']}"
 
 
-async def _targets(run: Run) -> list[Candidate]:
+async def targets(run: Run) -> list[Candidate]:
     """Hosts that may be named as destinations: those of the zone, to which a server may be bound."""
     cloud, host = run.ports.cloud, run.params["host"]
     services = await cloud.services(max_age=_HOSTS_AGE)

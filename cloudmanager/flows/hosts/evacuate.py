@@ -1,7 +1,7 @@
 """`evacuate-host`: empty a host by its state. One that is up is drained; one that is down is fenced first.
 
 Parameters: `host`; optional `allow_off_vm`, `move_locked`, `block_migration`, `policy`, `fenced`, and
-`only_if_down`: end untouched when it is up.
+`only_if_down`: end untouched when it is up, `use_spare`: have a reserved node stand in for one that is down.
 """
 
 from cloudmanager.flows.base import Flow
@@ -17,6 +17,7 @@ from cloudmanager.flows.hosts.evacuation import (
 )
 from cloudmanager.flows.hosts.fence import declare_down, fence, wait_until_nova_says_down, when
 from cloudmanager.flows.hosts.silence import fall_silent
+from cloudmanager.flows.hosts.spare_for_host import ask_for_spare, wait_for_spare
 from cloudmanager.flows.hosts.survey import plan_to_empty, remember_host
 from cloudmanager.flows.servers.move import QUEUE
 
@@ -35,7 +36,9 @@ EVACUATE_HOST = Flow(
         when(host_is_down, fall_silent),
         when(host_is_down, declare_down),
         when(host_is_down, await_the_return),
+        when(host_is_down, ask_for_spare),
         when(host_is_down, wait_until_nova_says_down),
+        when(host_is_down, wait_for_spare),
         when(host_is_down, plan_evacuation),
         when(host_is_down, evacuate_servers),
         confirm_empty,

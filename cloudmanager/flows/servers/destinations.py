@@ -95,7 +95,7 @@ def why_unsuited(
             found[candidate.host] = _APART
         elif wanted is not None and candidate.host not in wanted:
             found[candidate.host] = _TOGETHER
-        elif not _same_cpu(source, candidate.hypervisor):
+        elif not same_cpu(source, candidate.hypervisor):
             found[candidate.host] = "its CPU is another model"
     return found
 
@@ -157,7 +157,7 @@ def _by_groups(
     return wanted, forbidden
 
 
-def _same_cpu(source: Hypervisor | None, target: Hypervisor) -> bool:
+def same_cpu(source: Hypervisor | None, target: Hypervisor) -> bool:
     """Whether both have the same model of CPU; what is unknown is left to Nova to find out."""
     if source is None or source.cpu is None or target.cpu is None:
         return True
