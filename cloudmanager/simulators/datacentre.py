@@ -20,6 +20,7 @@ from cloudmanager.simulators.clock import ManualClock
 from cloudmanager.simulators.control import ControlServer
 from cloudmanager.simulators.ipmi import Bmc
 from cloudmanager.simulators.modbus import Et7067
+from cloudmanager.simulators.node_os import NodeOs
 from cloudmanager.simulators.openstack.cloud import OpenStack
 from cloudmanager.simulators.openstack.compute import Compute
 from cloudmanager.simulators.openstack.seeding import seed_cloud
@@ -177,7 +178,7 @@ class DataCentre:
         _allow_open_files(len(self.world.devices) + _SPARE_FILES)
         for device in self.world.devices.values():
             if device.name not in self.servers:
-                server = SERVERS[device.kind](self.world, device.name)
+                server = self._server(device)
                 device.port = await _listen(server, device)
                 self.servers[device.name] = server
         if self.cloud:
@@ -187,6 +188,11 @@ class DataCentre:
             self._stop_watching = self.world.watch(lambda _event: self._save_soon(SAVE_DELAY))
             if self.cloud:
                 self.cloud.watch(lambda: self._save_soon(CLOUD_SAVE_DELAY))
+
+    def _server(self, device: Device) -> Server:
+        if device.kind == NodeOs.kind:
+            return NodeOs(self.world, device.name, self.cloud)
+        return SERVERS[device.kind](self.world, device.name)
 
     async def stop(self) -> None:
         """Stop all servers and save, if `start` had come so far that the state file is ours."""

@@ -78,6 +78,7 @@ class Node:
     resets: int = 0
     power_changed_at: float = 0.0
     started_by: Cause = Cause.UNKNOWN
+    address: str = ""  # of its operating system, as others see it
     settled_at: float = field(default=0.0, compare=False)  # when the last accepted power command is done
 
 

@@ -1,7 +1,8 @@
-"""An SSH server for one simulated host: who may log on, and the wire to it."""
+"""SSH servers of simulated machines: who may log on, and the wire to them."""
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import functools
@@ -16,6 +17,7 @@ from cloudmanager.simulators.listener import Connections, Listener, cut
 from cloudmanager.simulators.ssh.shell import Shell
 
 if TYPE_CHECKING:
+    from cloudmanager.simulators.ssh.answer import Answer
     from cloudmanager.simulators.world import Device, World
 
 HOST_KEY = "host key"  # keys in the device's memory: its private key in OpenSSH form
@@ -32,12 +34,11 @@ class Counters(Connections):
     commands: int = 0
 
 
-class SshHost:
-    """One host: takes connections, lets accounts in by password or key, runs their commands."""
+class SshServer(abc.ABC):
+    """One machine: takes connections, lets accounts in by password or key, runs their commands."""
 
     def __init__(self, world: World, device: str) -> None:
         self.counters = Counters()
-        self.shell = Shell(world, device)
         self._world = world
         self._device = world.device(device)
         self._listener = Listener(self._serve, self.counters)
@@ -54,8 +55,24 @@ class SshHost:
         await self._listener.stop()
 
     def report(self) -> dict[str, Any]:
-        """The counters in values that JSON can hold; virsh's commands by their name."""
-        return {**asdict(self.counters), "virsh": dict(self.shell.commands)}
+        """The counters in values that JSON can hold."""
+        return asdict(self.counters)
+
+    @abc.abstractmethod
+    def execute(self, command: str, stdin: bytes, client: str) -> Answer:
+        """Do what a command line says; `client` is where it came from, as `SSH_CONNECTION` has it."""
+
+    def reads_input(self, command: str) -> bool:  # noqa: ARG002 - most do not
+        """Whether a command waits for the end of its input."""
+        return False
+
+    def answers(self) -> bool:
+        """Whether anybody takes connections at all."""
+        return True
+
+    def admits(self, login: str, address: str) -> bool:  # noqa: ARG002 - everybody, from everywhere
+        """Whether an account may log on from an address, once it has proved who it is."""
+        return True
 
     @property
     def host_key(self) -> str:
@@ -64,7 +81,8 @@ class SshHost:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         faults = self._device.faults
-        if faults.refuse_connections or self.counters.connections_open > faults.session_limit:
+        refuses = faults.refuse_connections or self.counters.connections_open > faults.session_limit
+        if refuses or not self.answers():
             cut(writer)
             return
         with contextlib.suppress(asyncssh.Error):  # it does not speak SSH
@@ -77,7 +95,7 @@ class SshHost:
         server = asyncio.ensure_future(
             asyncssh.run_server(
                 inner,
-                server_factory=functools.partial(_Guard, self),
+                server_factory=functools.partial(_Guard, self, writer.get_extra_info("peername")[0]),
                 process_factory=functools.partial(self._run, writer),
                 server_host_keys=[asyncssh.import_private_key(self._device.memory[HOST_KEY])],
                 encoding=None,
@@ -110,7 +128,9 @@ class SshHost:
     async def _run(self, wire: asyncio.StreamWriter, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """Run one command; its answer may come late, damaged, or not at all and the connection ends."""
         self.counters.commands += 1
-        answer = self.shell.execute(process.command or "")
+        command = process.command or ""
+        stdin = await process.stdin.read() if self.reads_input(command) else b""
+        answer = self.execute(command, stdin, _connection(wire))
         faults = self._device.faults
         if faults.lag:
             await asyncio.sleep(faults.lag)
@@ -123,6 +143,28 @@ class SshHost:
         process.exit(answer.status)
 
 
+class SshHost(SshServer):
+    """A libvirt host: it knows nothing but virsh."""
+
+    def __init__(self, world: World, device: str) -> None:
+        super().__init__(world, device)
+        self.shell = Shell(world, device)
+
+    def report(self) -> dict[str, Any]:
+        """The counters, and virsh's commands by their name."""
+        return {**super().report(), "virsh": dict(self.shell.commands)}
+
+    def execute(self, command: str, stdin: bytes, client: str) -> Answer:  # noqa: ARG002 - virsh reads none
+        """Do what a command line says."""
+        return self.shell.execute(command)
+
+
+def _connection(wire: asyncio.StreamWriter) -> str:
+    """The two ends of a connection, as `SSH_CONNECTION` tells them."""
+    ends = (*wire.get_extra_info("peername")[:2], *wire.get_extra_info("sockname")[:2])
+    return " ".join(str(each) for each in ends)
+
+
 def public_host_key(device: Device) -> str:
     """The public key of a host that has been started once, as one line."""
     key = asyncssh.import_private_key(device.memory[HOST_KEY])
@@ -132,8 +174,9 @@ def public_host_key(device: Device) -> str:
 class _Guard(asyncssh.SSHServer):
     """Who may log on to a host."""
 
-    def __init__(self, host: SshHost) -> None:
+    def __init__(self, host: SshServer, client: str) -> None:
         self._host = host
+        self._client = client
         self._device: Device = host._device  # noqa: SLF001 - a part of the host
         self._connection: asyncssh.SSHServerConnection | None = None
 
@@ -162,7 +205,7 @@ class _Guard(asyncssh.SSHServer):
         return wanted is not None and secrets.compare_digest(wanted.encode(), password.encode())
 
     def _password_of(self, login: str) -> str | None:
-        if self._device.faults.reject_credentials:
+        if self._device.faults.reject_credentials or not self._host.admits(login, self._client):
             return None
         accounts = self._device.accounts.values()
         return next((each.password for each in accounts if each.enabled and each.name == login), None)

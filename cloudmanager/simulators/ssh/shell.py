@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from cloudmanager.simulators.ssh.answer import Answer, Failed
 from cloudmanager.simulators.world import Action, NotPossible, Refused
 
 if TYPE_CHECKING:
@@ -25,22 +26,6 @@ _VERBS = {
     "shutdown": (Action.SOFT_OFF, "is being shutdown"),
     "reset": (Action.RESET, "was reset"),
 }
-
-
-class Answer(NamedTuple):
-    """What a command says, and its exit code."""
-
-    out: str = ""
-    err: str = ""
-    status: int = 0
-
-
-class Failed(Exception):
-    """A command that fails: its error output, and its exit code."""
-
-    def __init__(self, words: str, status: int = 1) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 class Shell:
