@@ -17,7 +17,7 @@ from cloudmanager.bell import Bell
 from cloudmanager.db import Database
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
-from cloudmanager.host.absent import absent_host
+from cloudmanager.host_access import host_port
 from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Power
 from cloudmanager.prometheus import Prometheus
@@ -41,6 +41,7 @@ class Resident:
         self.bell = Bell(config)
         self.clock = SystemClock()
         self._vault = Vault(Path(config.secrets.key_file))
+        self._host = host_port(self.database, self._vault, config)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), name="engine")
         self._loop: asyncio.AbstractEventLoop
@@ -81,11 +82,10 @@ class Resident:
         power = Power(self.database, self._vault, self.config)
         cloud = cloud_for(self.config)
         alerts = Prometheus(self.config.prometheus)
-        host = absent_host()
         ports = Ports(
             power=power,
             cloud=cloud,
-            host=host,
+            host=self._host,
             alerts=alerts,
             clock=self.clock,
             config=self.config,
@@ -99,4 +99,4 @@ class Resident:
         await asyncio.gather(*self._work, return_exceptions=True)
         await power.close()
         await cloud.close()
-        await host.close()
+        await self._host.close()

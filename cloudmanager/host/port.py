@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """What a command said, decoded and bounded, and its exit status."""
+    """What a command said, decoded and bounded, and its exit status.
+
+    `left_out`: so many bytes of it were too much; a line in the text says where. `changed` is false when its
+    check said that there was nothing to do.
+    """
 
     out: str
     err: str = ""
     status: int = 0
+    left_out: int = 0
+    changed: bool = True
 
 
 class HostPort(Protocol):

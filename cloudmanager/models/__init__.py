@@ -14,6 +14,7 @@ from cloudmanager.models.node import CONDITIONS, SMALL_NUMBERS, Node, folded, wi
 from cloudmanager.models.node_availability_storage import NodeAvailabilityStorage
 from cloudmanager.models.node_class import NodeClass, NodeType
 from cloudmanager.models.node_image import NodeImage
+from cloudmanager.models.node_login import NodeLogin
 from cloudmanager.models.power_action import PowerAction
 from cloudmanager.models.power_control import NodeControl, PowerControl
 from cloudmanager.models.spare_loan import LoanState, SpareLoan
@@ -43,6 +44,7 @@ __all__ = [
     "NodeClass",
     "NodeControl",
     "NodeImage",
+    "NodeLogin",
     "NodeType",
     "PowerAction",
     "PowerControl",
