@@ -68,11 +68,13 @@ class Ledger:
         *,
         check_delay: float,
         observe: bool,
+        use_spares: bool = False,
     ) -> None:
         self._database = database
         self._ring = ring
         self._check_delay = check_delay
         self._observe = observe
+        self._use_spares = use_spares
 
     def keep(self, seen: Seen, mine: Collection[str]) -> None:
         """Write what has changed, in one transaction; tell it in events."""
@@ -162,6 +164,8 @@ class Ledger:
         params: dict[str, Any] = {"host": host.name, "only_if_down": True}
         if verdict.vouched:
             params["fenced"] = True
+        if self._use_spares:
+            params["use_spare"] = True
         subject = f"host:{host.name}"
         task_id = start(session, KIND, subject=subject, params=params, requested_by=ASKED_BY, request_id=None)
         session.execute(update(TrackedHost).where(row).values(decision_id=task_id))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import or_, select
 
 from cloudmanager.availability.assigned import storages_of
+from cloudmanager.flows.hosts.loans import lent_nodes
 from cloudmanager.models import (
     FlowRow,
     Node,
@@ -36,7 +37,10 @@ _STARTING = frozenset({"power_on", "reset"})
 
 
 class Machine(NamedTuple):
-    """A node as decisions need it; `power` is unknown when it was last looked at too long ago."""
+    """A node as decisions need it; `power` is unknown when it was last looked at too long ago.
+
+    A spare is not `reserved` while it stands in for a host: it has servers to lose.
+    """
 
     id: int
     reserved: bool
@@ -141,10 +145,13 @@ def _nodes(
         Node.power_state_checked_at,
     )
     several = set()
+    lent = lent_nodes(session)
     for node_id, name, hypervisor_id, reserved, state, checked_at in session.execute(query):
         host = host_of.get(hypervisor_id or "", name or "")
         power = _POWER.get(state or "", Power.UNKNOWN) if _young(checked_at, ages) else Power.UNKNOWN
-        machine = Machine(node_id, reserved, power, frozenset(controls.get(node_id, ())))
+        machine = Machine(
+            node_id, reserved and node_id not in lent, power, frozenset(controls.get(node_id, ()))
+        )
         if host in found.nodes:
             several.add(host)
         found.nodes[host] = machine

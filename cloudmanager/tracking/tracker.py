@@ -73,6 +73,7 @@ class Tracker:
             ring,
             check_delay=config.extra_availability_check.delay,
             observe=only_observes(config),
+            use_spares=config.node_tracker.use_spares,
         )
         self._blind = False
 
