@@ -79,7 +79,8 @@ class Server:
     """A virtual machine. `demand` is what its flavor reserves, `load` what it is measured to use.
 
     `local_disk_gb` is copied when it moves. `dirty_mb_s` is how fast it rewrites its memory. `moved_at` is on
-    the clock of `Snapshot.taken_at`. `busy` says what Nova is doing with it, which forbids to move it.
+    the clock of `Snapshot.taken_at`. `busy` says what Nova is doing with it, which forbids to move it; `stuck`
+    says why else it cannot move.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Server:
     locked: bool = False
     excluded: bool = False
     busy: str | None = None
+    stuck: str | None = None
     local_disk_gb: float = 0.0
     dirty_mb_s: float | None = None
     moved_at: float | None = None

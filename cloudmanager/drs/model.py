@@ -120,6 +120,7 @@ def _why_fixed(snapshot: Snapshot, server: Server, options: Options) -> str | No
         (server.locked, "it is locked"),
         (server.excluded, "it is excluded from balancing"),
         (server.busy, f"it is busy: {server.busy}"),
+        (server.stuck, f"{server.stuck}"),
         (host.state is not HostState.UP, f"its host is {host.state}"),
         (
             ago < options.hold_seconds,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cloudmanager.drs.cluster import HostState, Resource
-from cloudmanager.drs.model import mean_utilisation, price, target_obstacle
+from cloudmanager.drs.model import mean_utilisation, model, price, target_obstacle
 from cloudmanager.drs.options import Mode
 from cloudmanager.drs.placement import Placement
 from cloudmanager.drs.plan import Figures, Move
@@ -109,6 +109,25 @@ def explain(snapshot: Snapshot, shown: Model, options: Options, server_id: str) 
         *said,
         f"{verdict}: the best other host, {name}, gains {gain:.6f}; a move of it must gain {cost:.6f}.",
     ]
+
+
+def why_cannot(snapshot: Snapshot, options: Options, server_id: str, host: str) -> str | None:
+    """Why a server cannot go to a host now, whether that would pay or not; None: it can.
+
+    NotFound: the snapshot does not have both.
+    """
+    for noun, name, known in (
+        ("server", server_id, snapshot.server_index),
+        ("host", host, snapshot.host_index),
+    ):
+        if name not in known:
+            raise NotFound(f"there is no {noun} {name} in this aggregate")
+    shown = model(snapshot, options)
+    item, at = snapshot.server_index[server_id], snapshot.host_index[host]
+    if server_id in shown.fixed:
+        return shown.fixed[server_id]
+    placement = Placement(shown.problem)
+    return None if placement.may(item, at) else _why_not(snapshot, placement, snapshot.servers[item], at)
 
 
 def difference(made: Plan) -> list[str]:

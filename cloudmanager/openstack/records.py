@@ -179,12 +179,13 @@ class Diagnostics:
 
 @dataclass(frozen=True, slots=True)
 class ServerGroup:
-    """Servers that belong together or apart."""
+    """Servers that belong together or apart. `limit`: how many of them an anti-affinity lets share a host."""
 
     id: str
     name: str
     policy: str
     members: frozenset[str]
+    limit: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,4 +194,7 @@ def _sum(parts: Sequence[Json] | None, name: str) -> int | None:
 
 def group_from(body: Json) -> ServerGroup:
     """An entry of `os-server-groups`, since 2.64."""
-    return ServerGroup(body["id"], body["name"], body["policy"], frozenset(body.get("members") or ()))
+    limit = (body.get("rules") or {}).get("max_server_per_host") or 1
+    return ServerGroup(
+        body["id"], body["name"], body["policy"], frozenset(body.get("members") or ()), int(limit)
+    )

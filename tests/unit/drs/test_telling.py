@@ -8,7 +8,7 @@ from cloudmanager.drs.cluster import Group, Host, HostState, Policy, Resource, S
 from cloudmanager.drs.model import model
 from cloudmanager.drs.options import Mode, Options
 from cloudmanager.drs.planner import plan
-from cloudmanager.drs.telling import difference, explain
+from cloudmanager.drs.telling import difference, explain, why_cannot
 from cloudmanager.errors import InvalidInput, NotFound
 from tests.unit.drs.snapshots import CPU, RAM, host, server
 
@@ -121,3 +121,19 @@ def test_no_host_is_filled_beyond_the_ceiling_by_what_is_measured():
 def test_contradictions_are_refused(make, why):
     with pytest.raises(InvalidInput, match=why):
         make()
+
+
+def test_whether_a_server_can_go_somewhere_now_is_said_whether_it_pays_or_not():
+    hosts = (host("a"), host("b", cpu=2), host("c", cordoned=True))
+    servers = (server("s", "a", cpu=2), server("t", "b"), server("u", "a", stuck="it is suspended"))
+    snapshot = Snapshot(hosts, servers, (Group("g", Policy.ANTI_AFFINITY, frozenset({"t", "v"})),))
+    assert why_cannot(snapshot, Options(), "s", "b") == "it has 1 of 2 cpu free, the server needs 2"
+    assert why_cannot(snapshot, Options(), "s", "c") == "it is cordoned"
+    assert why_cannot(snapshot, Options(), "t", "a") is None
+    assert why_cannot(snapshot, Options(), "u", "b") == "it is suspended"
+    assert plan(Snapshot((host("a"), host("b")), (servers[2],)), Options()).why_empty == (
+        "no server can move: it is suspended"
+    )
+    for unknown in (("x", "a"), ("s", "x")):
+        with pytest.raises(NotFound, match="no (server|host) x"):
+            why_cannot(snapshot, Options(), *unknown)
