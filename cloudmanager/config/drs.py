@@ -10,7 +10,7 @@ OPTIONS = [
         choices=[
             ("allocation", "What flavors reserve; nothing is measured."),
             ("nova", "CPU and network of servers, from Nova's diagnostics."),
-            ("prometheus", "What the queries of this section find in the server of [prometheus]."),
+            ("prometheus", "What the queries of [drs_prometheus] find."),
         ],
         help="Where the load of hosts and servers is learnt from.",
     ),
@@ -126,6 +126,13 @@ OPTIONS = [
         min=0,
         max=10_000,
         help="Parts of a problem that are solved exactly after the search; needs the extra `solver`.",
+    ),
+    cfg.FloatOpt(
+        "host_network",
+        default=0.0,
+        min=0.0,
+        max=10_000_000.0,
+        help="Mbit/s that the network of each host carries. 0: not known; then network load is not balanced.",
     ),
     cfg.BoolOpt("allow_off_vm", default=False, help="Whether servers that are stopped may be moved, cold."),
     cfg.BoolOpt(

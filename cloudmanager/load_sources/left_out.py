@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from cloudmanager.drs.cluster import Resource
 
 _NAMED = 3
@@ -25,11 +27,12 @@ class LeftOut:
     def notes(self) -> tuple[str, ...]:
         """`the cpu load of 20 hosts is not known: they are not measured (h1, h2, h3 and 17 more)`."""
         return tuple(
-            f"the {load} of {len(names)} {self._noun} is not known: {why} ({_some_of(names)})"
+            f"the {load} of {len(names)} {self._noun} is not known: {why} ({some_of(names)})"
             for (load, why), names in sorted(self._names.items())
         )
 
 
-def _some_of(names: set[str]) -> str:
+def some_of(names: Collection[str]) -> str:
+    """A few of many names, in order: `h1, h2, h3 and 17 more`."""
     shown, more = ", ".join(sorted(names)[:_NAMED]), len(names) - _NAMED
     return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,1 @@
+"""Audits of aggregates: their rows, the packed snapshots of which plans are made, and planning apart."""

@@ -1,0 +1,62 @@
+"""The rows of audits: begun, brought on by their flows, read, pruned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select, update
+
+from cloudmanager.db import insert_or_ignore
+from cloudmanager.errors import NotFound
+from cloudmanager.models import Audit, AuditStatus, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from cloudmanager.db import Database
+
+Change = tuple[int, dict[str, Any]]
+"""The id of an audit, and the columns that change."""
+
+UNDER_WAY = (AuditStatus.NEW, AuditStatus.RUNNING, AuditStatus.APPLYING)
+
+
+def subject_of(aggregate_id: int) -> str:
+    """How flows name an aggregate: the open flow is its lock, so that it is balanced by one at a time."""
+    return f"aggregate:{aggregate_id}"
+
+
+def new_audit(session: Session, values: Mapping[str, Any]) -> int | None:
+    """Insert an audit and answer its id; None when the one for this time is there already."""
+    row = {"status": AuditStatus.NEW, "auto_apply": False, "created_at": utc_now(), **values}
+    audit_id: int | None = session.scalar(insert_or_ignore(session, Audit).values(**row).returning(Audit.id))
+    return audit_id
+
+
+def keep(session: Session, changes: Sequence[Change]) -> None:
+    """Write what has become of audits. It is a `Run.write`."""
+    for audit_id, values in changes:
+        session.execute(update(Audit).where(Audit.id == audit_id).values(**values, updated_at=utc_now()))
+
+
+def audit_of(session: Session, aggregate_id: int, audit_id: int, *, lock: bool = False) -> Audit:
+    """An audit of this aggregate; `NotFound`. `lock`: nobody else changes it in the meantime."""
+    query = select(Audit).where(Audit.id == audit_id, Audit.aggregate_id == aggregate_id)
+    found = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if found is None:
+        raise NotFound(f"aggregate {aggregate_id} has no audit {audit_id}")
+    return found
+
+
+def packed_of(session: Session, audit_id: int) -> bytes | None:
+    """The packed snapshot of an audit."""
+    return session.scalar(select(Audit.snapshot).where(Audit.id == audit_id))
+
+
+def prune(database: Database, before: datetime) -> None:
+    """Forget audits that ended before a time."""
+    with database.transaction() as session:
+        session.execute(delete(Audit).where(Audit.ended_at < before))
