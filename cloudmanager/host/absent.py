@@ -26,6 +26,9 @@ class _AbsentHost:
         """Say that there is no way in."""
         raise HostRefused(f"this process runs no commands on nodes, so not {command} on node {node_id}")
 
+    async def log_off(self, node_id: int) -> None:
+        """There is no connection."""
+
     async def close(self) -> None:
         """There is nothing to close."""
 

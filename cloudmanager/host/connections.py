@@ -72,6 +72,14 @@ class Connections:
             del self._kept[kept.node_id]
         kept.gone = True
 
+    def forget(self, node_id: int) -> None:
+        """Drop the one to a node, if there is one; who uses it still comes to an end."""
+        kept = self._kept.get(node_id)
+        if kept is not None:
+            self.drop(kept)
+            if not kept.users:
+                self._retire(kept)
+
     async def close(self) -> None:
         """End all of them."""
         if self._reaper is not None:

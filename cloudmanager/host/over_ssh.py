@@ -59,6 +59,10 @@ class HostsOverSsh:
             return Output("", changed=False)
         return await self._judged(node_id, login, known, words, data)
 
+    async def log_off(self, node_id: int) -> None:
+        """See `HostPort.log_off`."""
+        self._connections.forget(node_id)
+
     async def close(self) -> None:
         """End all connections."""
         await self._connections.close()

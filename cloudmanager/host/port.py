@@ -41,5 +41,8 @@ class HostPort(Protocol):
         statuses are a success stand in the catalogue.
         """
 
+    async def log_off(self, node_id: int) -> None:
+        """End the connection to a node: its next command logs on anew. Harmless where there is none."""
+
     async def close(self) -> None:
         """End all connections."""

@@ -38,6 +38,7 @@ class FakeHost:
         self.dead: set[int] = set()
         """Nodes that do not answer."""
         self.closed = 0
+        self.log_offs: list[int] = []
         self._answers = {}
         self._changing: set[str] = set()
 
@@ -59,6 +60,9 @@ class FakeHost:
         changes = command in self._changing
         what = f"node {node_id}: {command}"
         return self.line.call(what, lambda: self._run(asked), lost=HostUnreachable, changes=changes)
+
+    async def log_off(self, node_id):
+        self.log_offs.append(node_id)
 
     async def close(self):
         self.closed += 1
