@@ -1,4 +1,4 @@
-"""Prometheus: which alerts, or whatever a query finds, are there now. It is asked over its HTTP API.
+"""Prometheus: which alerts are there now, and the values that a query finds. It is asked over its HTTP API.
 
 Raises `Unavailable` when it gives no answer that can be believed, and `InvalidInput` when it does not
 understand the query.
@@ -11,7 +11,7 @@ import base64
 import json
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 import httpcore
@@ -19,28 +19,57 @@ import httpcore
 from cloudmanager.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-_LONGEST = 4 << 20
+_LONGEST = 32 << 20
+"""Bytes of an answer: more than a query finds for every server of a large cloud."""
 _SAID = 300
 _NOT_UNDERSTOOD = (400, 422)
 _OK = 200
+_UNREADABLE = "Prometheus answered with a vector that cannot be read"
 
 # Its debug messages contain headers, and with them tokens.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
-class Prometheus:
-    """As [prometheus] of a configuration says. Each question has a connection of its own: they are rare."""
+class Sample(NamedTuple):
+    """What a query finds of one series; the value may be no number, or infinite."""
 
-    def __init__(self, options: Any) -> None:
+    labels: Mapping[str, str]
+    value: float
+
+
+class Vector(NamedTuple):
+    """What a query finds, and what Prometheus warns of: that it may be incomplete, for example."""
+
+    samples: Sequence[Sample]
+    warnings: Sequence[str]
+
+
+class Prometheus:
+    """As [prometheus] of a configuration says. Each question has a connection of its own: they are rare.
+
+    `timeout` in seconds is for callers whose answers may take longer.
+    """
+
+    def __init__(self, options: Any, *, timeout: float | None = None) -> None:
         self._url: str = (options.url or "").rstrip("/")
-        self._timeout: float = options.timeout
+        self._timeout: float = timeout or options.timeout
         self._cafile: str | None = options.cafile
         self._headers = _headers(options)
 
     async def found_by(self, query: str) -> list[str]:
         """What the query finds, each as Prometheus writes it: `ALERTS{alertname="DiskFull", …}`."""
+        return _found(await self._answer(query))
+
+    async def vector(self, query: str) -> Vector:
+        """What the query finds, with values."""
+        document = await self._answer(query)
+        warnings = document.get("warnings")
+        said = [_plain(str(each)) for each in warnings] if isinstance(warnings, list) else []
+        return Vector(_samples(document), said)
+
+    async def _answer(self, query: str) -> Mapping[str, Any]:
         if not self._url:
             raise Unavailable("Prometheus is not configured: set [prometheus] url")
         try:
@@ -83,7 +112,7 @@ def _headers(options: Any) -> list[tuple[bytes | str, bytes | str]]:
     return []
 
 
-def _read(status: int, body: bytes) -> list[str]:
+def _read(status: int, body: bytes) -> Mapping[str, Any]:
     try:
         document = json.loads(body)
     except ValueError:
@@ -95,19 +124,31 @@ def _read(status: int, body: bytes) -> list[str]:
         raise InvalidInput(f"Prometheus does not understand the query: {said}", {"query": [said]})
     if status != _OK or document.get("status") != "success":
         raise Unavailable(f"Prometheus answered {status}: {_plain(str(document.get('error')))}")
-    return _found(document.get("data"))
+    return document
 
 
-def _found(data: Any) -> list[str]:
-    """A vector's elements. A number or a text says nothing of what is there: such a query is no good."""
+def _found(document: Mapping[str, Any]) -> list[str]:
+    try:
+        return [_in_words(element["metric"]) for element in _elements(document)]
+    except (KeyError, TypeError, AttributeError):
+        raise Unavailable(_UNREADABLE) from None
+
+
+def _samples(document: Mapping[str, Any]) -> list[Sample]:
+    try:
+        return [Sample(dict(each["metric"]), float(each["value"][1])) for each in _elements(document)]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise Unavailable(_UNREADABLE) from None
+
+
+def _elements(document: Mapping[str, Any]) -> Any:
+    """Those of a vector. A number or a text says nothing of what is there: such a query is no good."""
+    data = document.get("data")
     kind = data.get("resultType") if isinstance(data, dict) else None
-    if kind != "vector":
+    if not isinstance(data, dict) or kind != "vector":
         message = f"the query must find a vector, such as ALERTS{{…}}; it finds a {_plain(str(kind))}"
         raise InvalidInput(message, {"query": ["Does not find a vector."]})
-    try:
-        return [_in_words(element["metric"]) for element in data["result"]]
-    except (KeyError, TypeError, AttributeError):
-        raise Unavailable("Prometheus answered with a vector that cannot be read") from None
+    return data["result"]
 
 
 def _in_words(labels: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""[prometheus] the server that is asked for alerts before maintenance goes on."""
+"""[prometheus] the server that is asked for alerts before maintenance, and for load by the balancer."""
 
 from oslo_config import cfg
 
@@ -15,5 +15,7 @@ OPTIONS = [
     cfg.StrOpt("username", help="Our name, where it wants basic authentication."),
     cfg.StrOpt("password", secret=True, help="Its password."),
     cfg.StrOpt("cafile", help="Certificates that its own is checked with; empty: those of the system."),
-    cfg.FloatOpt("timeout", default=5.0, min=0.1, max=10.0, help="Seconds that an answer may take."),
+    cfg.FloatOpt(
+        "timeout", default=5.0, min=0.1, max=10.0, help="Seconds that an answer about alerts may take."
+    ),
 ]

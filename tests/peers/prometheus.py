@@ -1,12 +1,14 @@
 """Prometheus itself, which scrapes a metric that the test sets and has a rule that makes an alert of it.
 
-Our exporter listens on a free port; the metric is the gauge `trouble` with the label `host`.
+Our exporter listens on a free port; the metric is the gauge `trouble` with the label `host`. A history may be
+given, which Prometheus then has as if it had scraped it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.server
+import subprocess
 import tempfile
 import threading
 import urllib.request
@@ -32,10 +34,20 @@ groups:
 """
 
 
-class PrometheusServer:
-    """A server on a free port with data of its own; a context manager. `trouble` is {host: value}."""
+def samples(name, labels, points):
+    """Lines of a history: one series, with its points [(seconds since the epoch, value)] in order."""
+    pairs = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    return [f"{name}{{{pairs}}} {value} {at:.3f}" for at, value in points]
 
-    def __init__(self):
+
+class PrometheusServer:
+    """A server on a free port with data of its own; a context manager. `trouble` is {host: value}.
+
+    `history` are lines of the OpenMetrics format, those of one metric together.
+    """
+
+    def __init__(self, history=()):
+        self._history = history
         self.port = free_tcp_port()
         self.url = f"http://{HOST}:{self.port}"
         self.trouble = {}
@@ -53,6 +65,7 @@ class PrometheusServer:
         target = f"{HOST}:{exporter.server_port}"
         (directory / "prometheus.yml").write_text(CONFIGURATION.format(target=target))
         (directory / "rules.yml").write_text(RULES)
+        self._remember(directory)
         command = [
             self._program,
             "--config.file=prometheus.yml",
@@ -72,6 +85,20 @@ class PrometheusServer:
 
     def __exit__(self, *problem):
         self._stack.close()
+
+    def _remember(self, directory):
+        if self._history:
+            file = directory / "history.txt"
+            file.write_text("\n".join([*self._history, "# EOF", ""]))
+            command = [
+                program("promtool"),
+                "tsdb",
+                "create-blocks-from",
+                "openmetrics",
+                file,
+                directory / "data",
+            ]
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def _is_ready(self):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/-/ready", timeout=1) as answer:

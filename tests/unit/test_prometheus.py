@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import http.server
 import json
-import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +13,7 @@ import pytest
 from cloudmanager.config import load
 from cloudmanager.errors import InvalidInput, Unavailable
 from cloudmanager.prometheus import Prometheus
+from tests.answering import answering
 from tests.peers.prometheus import PrometheusServer
 from tests.peers.sockets import free_tcp_port, silent_port
 
@@ -77,35 +75,6 @@ async def test_one_that_is_frozen_is_not_waited_for(server):
     await client(server.url).found_by("up")
 
 
-@contextlib.contextmanager
-def answering(body, status=200):
-    """A server that always says this; yields its address and what it was asked."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append((self.path, dict(self.headers)))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(body)
-
-        def log_message(self, *_args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def vector(*metrics):
     data = {"resultType": "vector", "result": [{"metric": each, "value": [0, "1"]} for each in metrics]}
     return json.dumps({"status": "success", "data": data}).encode()
@@ -149,7 +118,7 @@ async def test_control_characters_do_not_reach_people():
         (b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": 5}]}}', 200),
         (b'{"status": "success", "data": {"resultType": "vector"}}', 200),
         (b"unauthorized", 401),
-        (b"x" * (5 << 20), 200),
+        (b"x" * (33 << 20), 200),
     ],
     ids=lambda value: str(value)[:40],
 )
