@@ -12,6 +12,7 @@ from cloudmanager.flows import FLOWS, store
 from cloudmanager.flows.maintenance import history, openings
 from cloudmanager.flows.maintenance.window import KIND
 from cloudmanager.models import utc_now
+from cloudmanager.monitor import keeper
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -47,9 +48,10 @@ def bind(app: Celery, resident: Resident) -> None:
 
     @app.task(name=PRUNE)
     def prune() -> None:
-        """Delete tasks that ended long ago, idempotency keys that have expired, and old audit records."""
+        """Delete tasks, events and audit records that are old, and idempotency keys that have expired."""
         database, config, now = resident.database, resident.config, utc_now()
         store.prune(database, now - timedelta(days=config.flows.keep_days))
         history.prune(database, now - timedelta(days=config.audit.keep_days))
         idempotency.prune(database, now - timedelta(hours=config.api.idempotency_hours))
+        keeper.prune(database, now - timedelta(days=config.monitor.keep_days))
         audit.prune(database, now - timedelta(days=config.audit.keep_days))

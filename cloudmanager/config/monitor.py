@@ -18,4 +18,5 @@ OPTIONS = [
         min=0.0,
         help="Seconds between comparisons of the inventory with Nova's hypervisors; 0 is never.",
     ),
+    cfg.IntOpt("keep_days", default=90, min=1, help="Days for which an event can be read."),
 ]

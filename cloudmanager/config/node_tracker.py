@@ -57,6 +57,12 @@ OPTIONS = [
     cfg.FloatOpt(
         "storage_silence", default=120.0, min=1.0, help="Seconds of silence that count as fenced then."
     ),
+    cfg.BoolOpt(
+        "evacuate_cordoned",
+        default=False,
+        help="Whether dead hosts that somebody has cordoned in Nova are evacuated as well. Cordons of our own "
+        "tasks, and those by which Nova itself takes a failing host out of service, never matter.",
+    ),
     cfg.FloatOpt(
         "retry_interval",
         default=600.0,

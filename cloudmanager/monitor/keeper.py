@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.models import Event, FlowRow, Node
@@ -110,6 +110,12 @@ class Keeper:
             for change in changes
             if kept.get(change.node_id) == change.old and _subject(change.node_id) not in at_work
         ]
+
+
+def prune(database: Database, before: datetime) -> None:
+    """Forget events that happened before a time, told to webhooks or not."""
+    with database.transaction() as session:
+        session.execute(delete(Event).where(Event.time < before))
 
 
 def _subject(node_id: int) -> str:

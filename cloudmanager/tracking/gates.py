@@ -106,6 +106,16 @@ def not_declared_down(host: HostFacts, _seen: Snapshot) -> Answer:
     return Pass("nobody else has declared it down")
 
 
+def not_cordoned_by_others(host: HostFacts, seen: Snapshot) -> Answer:
+    """Nobody else has taken it out of service: who did may be at work on it."""
+    if host.cordoned is None or seen.limits.evacuate_cordoned:
+        return Pass("no cordon of somebody else forbids it")
+    return Refuse(
+        f"somebody has cordoned it ({host.cordoned}) and may be at work on it: evacuate it by the API, or "
+        "uncordon it"
+    )
+
+
 # --- how far may it go? ------------------------------------------------------------------------------------
 
 
@@ -262,6 +272,7 @@ GATES: Sequence[Gate] = (
     not_decided_before,
     not_reserved,
     not_declared_down,
+    not_cordoned_by_others,
     seen_down_often,
     few_are_down,
     few_of_its_aggregate_are_down,

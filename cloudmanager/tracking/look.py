@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.availability.evidence import Freshness, Sign
 from cloudmanager.errors import CloudError, NotFound
+from cloudmanager.flows.hosts.cordon import is_by_somebody
 from cloudmanager.flows.hosts.evacuation import why_forbidden
 from cloudmanager.tracking import records
 from cloudmanager.tracking.decision import Verdict, decide, is_explained
@@ -123,6 +124,7 @@ class Lookout:
             name=host,
             up=service.up,
             forced_down=service.forced_down,
+            cordoned=_cordon(service),
             down_count=row.down_count if row else 0,
             down_since=row.down_since if row else None,
             reported_at=_heard(service),
@@ -226,6 +228,13 @@ def _others(answers: Sequence[Evidence]) -> Others:
 def _heard(service: Service) -> float | None:
     """When it reported last."""
     return records.seconds(service.reported_at) if service.reported_at else None
+
+
+def _cordon(service: Service) -> str | None:
+    """The reason of a cordon that is not ours."""
+    if not is_by_somebody(service.enabled, service.disabled_reason):
+        return None
+    return service.disabled_reason or "no reason"
 
 
 def _counted(snapshot: Snapshot, found: Records, loop_time: float) -> Snapshot:

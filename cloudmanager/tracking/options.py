@@ -21,6 +21,7 @@ def limits_of(config: Config) -> Limits:
         fences_per_cycle=tracker.fences_per_cycle,
         partition_share=tracker.partition_share,
         storage_cliff=tracker.storage_cliff,
+        evacuate_cordoned=tracker.evacuate_cordoned,
         storage_fencing=tracker.storage_fencing,
         storage_silence=tracker.storage_silence,
         outlived_by=Freshness.from_config(config).outlived_by,

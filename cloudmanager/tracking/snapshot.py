@@ -43,13 +43,15 @@ class HostFacts:
     """All that is known of one host. `up` None is unknown, and does not count as down.
 
     `down_count` is how often in a row it was seen down, `down_since` when for the first time (seconds since
-    the epoch). `own_power` says which action of ours explains that it is down, `held_by` which open task has
-    it. `expected` are the servers that Nova takes for running there; None is unknown.
+    the epoch). `cordoned` is the reason of a cordon that is not ours, `own_power` says which action of ours
+    explains that it is down, `held_by` which open task has it. `expected` are the servers that Nova takes for
+    running there; None is unknown.
     """
 
     name: str
     up: bool | None
     forced_down: bool = False
+    cordoned: str | None = None
     down_count: int = 0
     down_since: float | None = None
     reported_at: float | None = None
@@ -90,6 +92,7 @@ class Limits:
     partition_share: int = 50
     storage_cliff: int = 50
     storage_fencing: bool = False
+    evacuate_cordoned: bool = False
     storage_silence: float = 120.0
     outlived_by: float = 120.0
     retry_interval: float = 600.0
@@ -158,4 +161,7 @@ class Snapshot:
     @cached_property
     def unexplained(self) -> tuple[HostFacts, ...]:
         """Those that are down, even once, and nobody knows why."""
-        return tuple(host for host in self.hosts.values() if host.unexplained)
+        return tuple(host for host in self.hosts.values() if host.unexplained and not self._at_work(host))
+
+    def _at_work(self, host: HostFacts) -> bool:
+        return host.cordoned is not None and not self.limits.evacuate_cordoned

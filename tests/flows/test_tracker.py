@@ -240,6 +240,32 @@ async def test_a_power_off_explains_nothing_once_the_host_has_reported_again(sit
     assert len(await site.cycles(tracker, 3)) == 1
 
 
+@pytest.mark.parametrize(
+    ("reason", "touched"),
+    [
+        ("disk swap on Monday", False),
+        (None, False),
+        ("AUTO: Connection to libvirt lost: 1", True),
+        ("cloudmanager: evacuate-host, task 1", True),
+    ],
+    ids=["by somebody", "without reason", "by Nova", "by a task"],
+)
+async def test_a_host_that_somebody_has_cordoned_is_left_to_them(site, reason, touched):
+    site.cloud.nova._set("h1", enabled=False, reason=reason)
+    tracker = site.tracker()
+    site.kill("h1")
+    begun = await site.cycles(tracker, 5)
+    assert bool(begun) is touched
+    if touched:
+        await site.carry_out()
+        assert site.cloud.flow(begun[0]).status == "SUCCESS", site.cloud.flow(begun[0]).error
+        return
+    [alarm] = site.events("guard.refused")
+    assert (reason or "no reason") in alarm.message
+    site.kill("h2")  # the cordoned one does not count against another
+    assert len(await site.cycles(tracker, 4)) == 1
+
+
 async def test_a_host_that_a_task_has_is_left_to_it(site):
     task = site.cloud.start_flow("shutdown-host", "host:h1", host="h1")
     tracker = site.tracker()

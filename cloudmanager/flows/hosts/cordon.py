@@ -10,9 +10,19 @@ if TYPE_CHECKING:
     from cloudmanager.flows.run import Run
 
 
+_OURS = "cloudmanager: "
+_NOVAS = "AUTO: "
+"""How Nova's libvirt driver begins the reason when it disables its own service."""
+
+
 def reason(run: Run) -> str:
     """What Nova shows as the reason; by it we know our own cordon again."""
-    return f"cloudmanager: {run.kind}, task {run.id}"
+    return f"{_OURS}{run.kind}, task {run.id}"
+
+
+def is_by_somebody(enabled: bool, reason: str | None) -> bool:
+    """Whether a person or another program has cordoned the host: neither a task of ours nor Nova itself."""
+    return not enabled and not (reason or "").startswith((_OURS, _NOVAS))
 
 
 async def cordon(run: Run) -> Outcome:

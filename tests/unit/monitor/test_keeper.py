@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from celery import Celery
 from sqlalchemy import select
 
+from cloudmanager.config import load
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.models import Event, FlowRow, Node, NodeControl, PowerControl, utc_now
 from cloudmanager.monitor import roll
 from cloudmanager.monitor.keeper import BACK, DRIFT, SILENT, Keeper
 from cloudmanager.monitor.poller import Look
+from workers import tasks
 
 
 class Watch:
@@ -178,3 +183,16 @@ def test_a_device_whose_password_is_being_changed_is_left_alone(watch):
     with watch.database.transaction() as session:
         session.get(PowerControl, watch.board.id).sealed_pending_password = None
     assert {device.id for device in roll.watched(watch.database)} == before
+
+
+def test_old_events_are_forgotten(database):
+    with database.transaction() as session:
+        session.add_all(
+            Event(kind=DRIFT, subject=f"node:{days}", message="m", time=utc_now() - timedelta(days=days))
+            for days in (0, 89, 91)
+        )
+    app = Celery(set_as_current=False)
+    tasks.bind(app, SimpleNamespace(database=database, config=load()))
+    app.tasks[tasks.PRUNE]()
+    with database.reading() as session:
+        assert set(session.scalars(select(Event.subject))) == {"node:0", "node:89"}

@@ -73,6 +73,7 @@ def test_a_dead_host_passes_every_gate():
         ({"decision": Decision("t", NOW - 9, Came.FAILED)}, "not_decided_before", State.WAITING),
         ({"reserved": True}, "not_reserved", State.EXPLAINED),
         ({"forced_down": True}, "not_declared_down", State.REFUSED),
+        ({"cordoned": "disk swap"}, "not_cordoned_by_others", State.REFUSED),
         ({"forbidden": "h1 may not be evacuated"}, "permitted", State.REFUSED),
         ({"node_id": None}, "can_be_fenced", State.REFUSED),
         ({"has_control": False}, "can_be_fenced", State.REFUSED),
@@ -106,7 +107,18 @@ def test_too_many_down_hosts_touch_nobody_even_those_seen_down_once():
     assert (shut(found), found.state) == ("few_are_down", State.REFUSED)
 
 
-@pytest.mark.parametrize("explained", [{"reserved": True}, {"own_power": "off"}, {"returning": "t"}], ids=str)
+def test_cordoned_hosts_are_evacuated_and_count_where_the_configuration_says_so():
+    cordoned = replace(DEAD, cordoned="disk swap")
+    limits = replace(BOLD, evacuate_cordoned=True)
+    assert verdict(cordoned, limits=limits).state is State.DEAD
+    assert shut(verdict(others=others(5, cordoned="disk swap"), limits=limits)) == "few_are_down"
+
+
+@pytest.mark.parametrize(
+    "explained",
+    [{"reserved": True}, {"own_power": "off"}, {"returning": "t"}, {"cordoned": "disk swap"}],
+    ids=str,
+)
 def test_explained_hosts_do_not_count(explained):
     assert verdict(others=others(50, **explained)).state is State.DEAD
 
@@ -264,6 +276,7 @@ SIGNS = st.builds(
 FACTS = {
     "up": st.sampled_from([True, False, False, None]),
     "forced_down": st.booleans(),
+    "cordoned": st.none() | st.just("disk swap"),
     "down_count": st.integers(0, 6),
     "down_since": st.none() | st.floats(0, NOW),
     "node_id": st.none() | st.integers(1, 9),
@@ -288,6 +301,7 @@ LIMITS = st.builds(
     aggregate_limit=st.integers(0, 2),
     fences_per_cycle=st.integers(1, 2),
     storage_fencing=st.booleans(),
+    evacuate_cordoned=st.booleans(),
     check_enabled=st.booleans(),
     instance_rate=st.integers(0, 100),
 )
@@ -337,6 +351,7 @@ def test_who_is_touched_was_seen_down_often_enough_and_is_nobodys(seen):
         assert host.down_count >= seen.limits.mutex
         for fact in (host.reserved, host.held_by, host.own_power, host.returning, host.forbidden):
             assert not fact
+        assert host.cordoned is None or seen.limits.evacuate_cordoned
         assert host.decision is None or host.decision.came is Came.FAILED
 
 
