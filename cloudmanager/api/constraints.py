@@ -28,6 +28,8 @@ WORDS = {
     "ix_nodes_name_without_case": NODE_NAME,
     "uq_availability_storages_name": "an availability storage with this name exists: their names are unique",
     "uq_maintenance_windows_name": "a maintenance window with this name exists: their names are unique",
+    "uq_signatures_server_id": "the server has a signature: PUT renews it",
+    "uq_signing_keys_is_current": "another key has just become the signing key",
     "uq_maintenance_runs_window_id_opens_at": "the window has been opened at this time",
     "ck_audit_log_outcome": "outcome is success, refused or failed",
     "uq_node_controls_power_control_id_power_control_port": "another node was just put on this port",

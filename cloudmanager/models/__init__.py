@@ -17,6 +17,7 @@ from cloudmanager.models.node_image import NodeImage
 from cloudmanager.models.node_login import NodeLogin
 from cloudmanager.models.power_action import PowerAction
 from cloudmanager.models.power_control import NodeControl, PowerControl
+from cloudmanager.models.signature import GuardedNode, Signature, SigningKey, Validity
 from cloudmanager.models.spare_loan import LoanState, SpareLoan
 from cloudmanager.models.tracked_host import TrackedHost
 from cloudmanager.models.webhook import DeliveryStatus, Webhook, WebhookDelivery
@@ -34,6 +35,7 @@ __all__ = [
     "Event",
     "FlowEvent",
     "FlowRow",
+    "GuardedNode",
     "IdempotencyKey",
     "Lease",
     "LoanState",
@@ -48,9 +50,12 @@ __all__ = [
     "NodeType",
     "PowerAction",
     "PowerControl",
+    "Signature",
+    "SigningKey",
     "SpareLoan",
     "Status",
     "TrackedHost",
+    "Validity",
     "Webhook",
     "WebhookDelivery",
     "folded",

@@ -1,0 +1,1 @@
+"""Integrity of servers: what a server was when it was signed, and whether it still is that."""
