@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 
 import pytest
 
@@ -17,11 +15,13 @@ from cloudmanager.load_sources.label_names import found, named_hosts, named_serv
 from cloudmanager.load_sources.left_out import LeftOut
 from cloudmanager.load_sources.nova import NovaSource
 from cloudmanager.load_sources.source import Loads
+from tests.answering import answering
 
 
-def source(metrics, **options):
+def source(metrics, *, url="", **options):
     given = {("drs_prometheus", name): value for name, value in options.items()}
-    return source_for(load(overrides={("drs", "metrics"): metrics, **given}), None)
+    given |= {("drs", "metrics"): metrics, ("prometheus", "url"): url}
+    return source_for(load(overrides=given), None)
 
 
 async def test_by_default_nothing_is_measured():
@@ -48,12 +48,8 @@ def test_nova():
     ids=["url", "look_back", "max_age", "servers"],
 )
 def test_options_that_do_not_fit(options, said):
-    given = {("drs_prometheus", name): value for name, value in options.items()}
-    given[("drs", "metrics")] = "prometheus"
-    if options:
-        given[("prometheus", "url")] = "http://127.0.0.1:1"
     with pytest.raises(Misconfigured, match=said):
-        source_for(load(overrides=given), None)
+        source("prometheus", url="http://127.0.0.1:1" if options else "", **options)
 
 
 @pytest.mark.parametrize(
@@ -95,34 +91,16 @@ def test_a_few_of_many_are_named():
 
 async def test_what_prometheus_warns_of_is_said():
     """Thanos, for example, answers in part and warns when one of its stores is away."""
-    body = {
-        "status": "success",
-        "data": {"resultType": "vector", "result": []},
-        "warnings": ["store is away"],
-    }
+    data = {"resultType": "vector", "result": []}
+    body = json.dumps({"status": "success", "data": data, "warnings": ["store is away"]}).encode()
+    with answering(body) as (url, _):
+        answered = await source("prometheus", url=url).measure(["h1"], [])
+    assert answered.notes.count("Prometheus warns: store is away") == 1
+    assert not answered.hosts
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
 
-        def log_message(self, *_args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{server.server_port}"
-        config = load(overrides={("drs", "metrics"): "prometheus", ("prometheus", "url"): url})
-        found_there = await source_for(config, None).measure(["h1"], [])
-        body["data"]["result"] = [{"metric": {"nodename": "h1"}, "histogram": [0, {}]}]
-        with pytest.raises(Unavailable, match="cannot be read"):
-            await source_for(config, None).measure(["h1"], [])
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    assert found_there.notes.count("Prometheus warns: store is away") == 1
-    assert not found_there.hosts
+async def test_what_is_no_number_is_no_answer():
+    data = {"resultType": "vector", "result": [{"metric": {"nodename": "h1"}, "histogram": [0, {}]}]}
+    body = json.dumps({"status": "success", "data": data}).encode()
+    with answering(body) as (url, _), pytest.raises(Unavailable, match="cannot be read"):
+        await source("prometheus", url=url).measure(["h1"], [])
