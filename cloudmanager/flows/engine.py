@@ -216,7 +216,14 @@ class Engine:
             if isinstance(outcome, _Nothing)
             else after(seen, flow, outcome, now)
         )
+        if isinstance(outcome, Fail) and can_cancel(state, flow) and await self._is_cancelled(state.id):
+            new = replace(cancelled(seen, flow, now), error=outcome.why)
         return await self._save(state, new, flow, run)
+
+    async def _is_cancelled(self, flow_id: str) -> bool:
+        """Whether a cancel came while the step ran: its children may have failed because of that."""
+        found: bool = await self._reads.submit(lambda session: store.is_cancelled(session, flow_id))
+        return found
 
     def _after_nothing(self, state: FlowState, flow: Flow, nothing: _Nothing) -> FlowState:
         """The state after an attempt that may be made again."""

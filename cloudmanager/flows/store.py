@@ -94,6 +94,11 @@ def due(database: Database, now: float, *, horizon: float, limit: int = 5000) ->
         return [(flow_id, kind) for flow_id, kind in session.execute(query)]
 
 
+def is_cancelled(session: Session, flow_id: str) -> bool:
+    """Whether somebody has asked a flow to stop."""
+    return bool(session.scalar(select(FlowRow.cancel_requested).where(FlowRow.id == flow_id)))
+
+
 def prune(database: Database, before: datetime) -> int:
     """Delete flows that ended before a time, with their history; answers how many."""
     with database.transaction() as session:

@@ -184,6 +184,20 @@ async def test_cancel_between_steps_restores(cloud, define):
     assert [name for name, _ in calls] == ["restore"]
 
 
+async def test_a_step_that_fails_because_of_a_cancel_is_no_failure(cloud, define):
+    calls = []
+
+    async def cancelled_below(run):
+        with cloud.database.transaction() as session:
+            cancel(session, run.id)
+        return Fail("a child was cancelled")
+
+    define(cancelled_below, undo=(step(Done(), name="restore", calls=calls),))
+    flow = await run(cloud)
+    assert (flow.status, flow.error) == ("REVOKED", "a child was cancelled")
+    assert [name for name, _ in calls] == ["restore"]
+
+
 async def test_deadline_fails_and_restores(cloud, define):
     calls = []
     define(step(Wait(4, "slow device")), undo=(step(Done(), name="restore", calls=calls),))
