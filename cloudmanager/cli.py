@@ -126,7 +126,7 @@ def rotate_secrets(config_file: Path | None, state_dir: Path) -> None:
     """Encrypt all stored passwords again with the first key of [secrets] key_file."""
     from sqlalchemy import select
 
-    from cloudmanager.models import PowerControl, Webhook
+    from cloudmanager.models import NodeLogin, PowerControl, Webhook
     from cloudmanager.vault import Vault
 
     config = load(config_file, state_dir)
@@ -144,7 +144,13 @@ def rotate_secrets(config_file: Path | None, state_dir: Path) -> None:
         for webhook in webhooks:
             vault.check(webhook.sealed_secret)
             webhook.sealed_secret = vault.renew(webhook.sealed_secret) or ""
-    told = f"{len(controls)} power controls and {len(webhooks)} webhooks"
+        logins = session.scalars(select(NodeLogin)).all()
+        for login in logins:
+            vault.check(login.sealed_password)
+            vault.check(login.sealed_ssh_key)
+            login.sealed_password = vault.renew(login.sealed_password)
+            login.sealed_ssh_key = vault.renew(login.sealed_ssh_key)
+    told = f"{len(controls)} power controls, {len(webhooks)} webhooks and {len(logins)} log-ins of nodes"
     click.echo(f"encrypted again: the secrets of {told}; older keys can be removed")
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from cloudmanager.errors import HostError, HostRefused, HostUnreachable, InvalidInput
 from cloudmanager.ssh.connection import Denied
-from cloudmanager.ssh.session import Broken
+from cloudmanager.ssh.session import Broken, Killed
 
 from .command import ANY
 from .connections import Connections
 from .family import COMMAND, family_of
 from .line import KILL_AFTER, line_of
 from .port import Output
-from .verdict import verdict
+from .verdict import too_late, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -101,7 +101,7 @@ class HostsOverSsh:
         What acts and is not idempotent is sent again only if it had not left us.
         """
         line = line_of(words, sudo=command.sudo and login.sudo, timeout=command.timeout)
-        again = True
+        again, begun = True, asyncio.get_running_loop().time()
         while True:
             async with self._connections.to(node_id, login) as kept:
                 was_open = kept.was_open
@@ -110,6 +110,8 @@ class HostsOverSsh:
                 except Denied as problem:
                     self._connections.drop(kept)
                     raise HostRefused(f"{_where(node_id, login)} {problem}") from None
+                except Killed as problem:
+                    raise _killed(node_id, login, command, problem, begun) from None
                 except Broken as problem:
                     self._connections.drop(kept)
                     may_repeat = not (problem.sent and acts) or command.idempotent
@@ -128,6 +130,13 @@ async def _on(kept: Kept, command: Command, line: str, data: bytes) -> Ran:
 
 def _unreachable(node_id: int, login: Login, problem: Broken, *, acts: bool) -> HostError:
     return HostUnreachable(f"{_where(node_id, login)} {problem}", maybe_applied=problem.sent and acts)
+
+
+def _killed(node_id: int, login: Login, command: Command, problem: Killed, begun: float) -> HostError:
+    """timeout(1) is killed together with what it kills."""
+    if asyncio.get_running_loop().time() - begun >= command.timeout:
+        return too_late(_where(node_id, login), command)
+    return HostUnreachable(f"{_where(node_id, login)} {problem}: {command.name}", maybe_applied=True)
 
 
 def _where(node_id: int, login: Login) -> str:

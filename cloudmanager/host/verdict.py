@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .command import Command
 
 _TIMED_OUT: Final = frozenset({124, 137})
-"""Of timeout(1): the time was over, and it had to be killed."""
+"""Of timeout(1): the time was over; what it ran had to be killed, or was by somebody else."""
 _NOT_FOUND: Final = 127
 _SLACK: Final = 0.5
 _END: Final = 4000
@@ -45,8 +45,7 @@ def verdict(where: str, login: str, command: Command, ran: Ran, *, took: float) 
 
 def _error(where: str, login: str, command: Command, ran: Ran, took: float) -> HostError:
     if ran.status in _TIMED_OUT and took >= command.timeout - _SLACK:
-        words = f"{where}: {command.name} took longer than {command.timeout:g} s and was ended"
-        return HostUnreachable(words, maybe_applied=True)
+        return too_late(where, command)
     if command.sudo and _SUDO.search(ran.err):
         return HostRefused(f"{where}: {SUDO_NEEDED.format(login=login)} ({_last_line(ran.err)})")
     if command.sudo and ran.status == _NOT_FOUND and _NO_SUDO.search(ran.err):
@@ -56,6 +55,12 @@ def _error(where: str, login: str, command: Command, ran: Ran, took: float) -> H
     return CommandFailed(
         f"{words}: {_last_line(said)}" if said else words, status=ran.status, output=said[-_END:]
     )
+
+
+def too_late(where: str, command: Command) -> HostUnreachable:
+    """The command had its time, and was ended there."""
+    words = f"{where}: {command.name} took longer than {command.timeout:g} s and was ended"
+    return HostUnreachable(words, maybe_applied=True)
 
 
 def _last_line(text: str) -> str:

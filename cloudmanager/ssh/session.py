@@ -17,6 +17,14 @@ class Broken(Exception):
         self.late = late
 
 
+class Killed(Broken):
+    """The host has ended the command by `signal`, such as "KILL"; the connection is good."""
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(f"has ended the command by the signal {signal[:20]}", sent=True)
+        self.signal = signal
+
+
 class Ran(NamedTuple):
     """What came of a command; `left_out` are the bytes that it said and that were not kept."""
 
@@ -137,6 +145,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         if self._too_much:
             raise Broken(f"says more than {self._keep} bytes", sent=True)
         if self._status is None:
-            why = f"the command was ended by signal {self._signal}" if self._signal else "no answer came"
-            raise Broken(f"has ended the session: {why}", sent=True)
+            if self._signal:
+                raise Killed(self._signal)
+            raise Broken("has ended the session: no answer came", sent=True)
         return Ran(self._status, self._out.text(), self._err.text(), self._left_out)
