@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudmanager.errors import CloudRefused, NotFound
 from cloudmanager.openstack.calls import segment
-from cloudmanager.openstack.clone_shapes import snapshot_from, volume_from
+from cloudmanager.openstack.clone_shapes import pool_from, snapshot_from, volume_from
 from cloudmanager.openstack.clones import carries
 from cloudmanager.openstack.definitions import Made
 from cloudmanager.openstack.part import Part
@@ -15,7 +15,7 @@ from cloudmanager.openstack.records import Accepted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloudmanager.openstack.definitions import Snapshot, Volume
+    from cloudmanager.openstack.definitions import Snapshot, StoragePool, Volume
 
 VERSION = "3.27"
 """3.22 finds snapshots by metadata; before 3.66 one says that a volume may be in use while it is copied."""
@@ -27,6 +27,18 @@ class Volumes(Part):
     async def volume(self, volume_id: str) -> Volume:
         """One volume."""
         return volume_from(await self._one("volume", "volumes", volume_id))
+
+    async def all_volumes(self) -> Sequence[Volume]:
+        """All volumes of all projects."""
+        query = {"all_tenants": "1"}
+        found = await self._cinder.pages("all_volumes", "volumes/detail", "volumes", query, speech=VERSION)
+        return tuple(volume_from(body) for body in found)
+
+    async def storage_pools(self) -> Sequence[StoragePool]:
+        """All pools that Cinder's scheduler knows."""
+        path = "scheduler-stats/get_pools"
+        answer = await self._cinder.get("storage_pools", path, {"detail": "true"}, speech=VERSION)
+        return tuple(pool_from(body) for body in answer.part("pools"))
 
     async def snapshot(self, snapshot_id: str) -> Snapshot:
         """One snapshot."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.openstack.definitions import Attachment, Image, ServerDefinition, Snapshot, Volume
+from cloudmanager.openstack.definitions import (
+    Attachment,
+    Image,
+    ServerDefinition,
+    Snapshot,
+    StoragePool,
+    Volume,
+)
 from cloudmanager.openstack.shapes import moment, names_of_groups
 
 if TYPE_CHECKING:
@@ -13,6 +20,8 @@ if TYPE_CHECKING:
     from cloudmanager.openstack.definitions import NewAttachment, NewServer
 
     Json = Mapping[str, Any]
+
+_LVM = "LVMVolumeDriver"
 
 
 def definition_from(
@@ -142,7 +151,30 @@ def volume_from(body: Json) -> Volume:
         servers=tuple(one["server_id"] for one in body.get("attachments") or () if one.get("server_id")),
         metadata=body.get("metadata") or {},
         created_at=moment(body.get("created_at")),
+        pool=body.get("os-vol-host-attr:host"),
+        stored_as=body.get("os-vol-mig-status-attr:name_id") or body["id"],
     )
+
+
+def pool_from(body: Json) -> StoragePool:
+    """A pool, as Cinder's scheduler says it; LVM's driver tells its location as name:host:group and more."""
+    told = body.get("capabilities") or {}
+    driver, *place = str(told.get("location_info") or "").split(":")
+    protocols = told.get("storage_protocol")
+    return StoragePool(
+        name=body["name"],
+        host=body["name"].partition("@")[0],
+        backend=told.get("volume_backend_name"),
+        protocol=str(protocols[0] if isinstance(protocols, list) else protocols) if protocols else None,
+        total_gb=_gigabytes(told.get("total_capacity_gb")),
+        free_gb=_gigabytes(told.get("free_capacity_gb")),
+        volume_group=place[1] if driver == _LVM and len(place) > 1 else None,
+    )
+
+
+def _gigabytes(told: object) -> float | None:
+    """A capacity; None for `unknown` and `infinite`."""
+    return float(told) if isinstance(told, int | float) else None
 
 
 def snapshot_from(body: Json) -> Snapshot:

@@ -88,7 +88,11 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume. `status` is Cinder's word: available, in-use, creating, deleting, error and others."""
+    """A volume. `status` is Cinder's word: available, in-use, creating, deleting, error and others.
+
+    `pool` is where it lies, as host@backend#pool; `stored_as` the id in the name of what holds it there:
+    another one than its own after Cinder has migrated it.
+    """
 
     id: str
     name: str | None
@@ -102,6 +106,24 @@ class Volume:
     servers: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
+    pool: str | None = None
+    stored_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePool:
+    """Room for volumes. `name` is host@backend#pool; sizes in GiB are None where the backend cannot say.
+
+    `volume_group` is the one of LVM behind it; None for all other kinds of storage.
+    """
+
+    name: str
+    host: str
+    backend: str | None
+    protocol: str | None
+    total_gb: float | None
+    free_gb: float | None
+    volume_group: str | None
 
 
 @dataclass(frozen=True, slots=True)

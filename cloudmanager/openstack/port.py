@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         NewServer,
         ServerDefinition,
         Snapshot,
+        StoragePool,
         Volume,
     )
     from cloudmanager.openstack.records import (
@@ -187,6 +188,12 @@ class CloudPort(Protocol):
 
     async def volume(self, volume_id: str) -> Volume:
         """One volume."""
+
+    async def all_volumes(self) -> Sequence[Volume]:
+        """All volumes of all projects."""
+
+    async def storage_pools(self) -> Sequence[StoragePool]:
+        """All pools that Cinder's scheduler knows: those whose cinder-volume reports."""
 
     async def find_volumes(self, marker: Mapping[str, str]) -> Sequence[Volume]:
         """The volumes whose metadata has all of the marker."""

@@ -12,6 +12,7 @@ from cloudmanager.openstack.definitions import (
     Made,
     ServerDefinition,
     Snapshot,
+    StoragePool,
     Volume,
 )
 from cloudmanager.openstack.records import Flavor, Server
@@ -75,6 +76,7 @@ class Copies:
 
     def _prepare_copies(self):
         self.volumes = Store(self.clock, "available")
+        self.pools: list[StoragePool] = []
         self.snapshots = Store(self.clock, "available")
         self.images = Store(self.clock, "active")
         self.definitions: dict[str, ServerDefinition] = {}
@@ -142,6 +144,12 @@ class Copies:
 
     async def volume(self, volume_id):
         return self._call(f"volume {volume_id}", lambda: self.volumes.one(volume_id))
+
+    async def all_volumes(self):
+        return self._call("all volumes", lambda: list(self.volumes.things.values()))
+
+    async def storage_pools(self):
+        return self._call("storage pools", lambda: list(self.pools))
 
     async def find_volumes(self, marker):
         return self._call("find volumes", lambda: self.volumes.found(marker, _metadata))

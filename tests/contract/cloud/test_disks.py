@@ -44,6 +44,27 @@ async def test_a_volume_is_copied(site, marker):
     await site.cloud.delete_volume(copy.id)
 
 
+async def test_where_a_volume_lies(site):
+    volume = await new_volume(site)
+    assert volume.stored_as == volume.id
+    pools = {pool.name: pool for pool in await site.cloud.storage_pools()}
+    pool = pools[volume.pool]
+    assert volume.pool.startswith(f"{pool.host}@")
+    assert pool.backend
+    assert pool.protocol
+    assert 0 <= pool.free_gb < pool.total_gb
+    found = {one.id: one for one in await site.cloud.all_volumes()}
+    assert found[volume.id] == await site.cloud.volume(volume.id)
+
+
+async def test_a_volume_group_is_told(simulated):
+    cloud = simulated.cloud()
+    (pool,) = await cloud.storage_pools()
+    await cloud.close()
+    assert (pool.name, pool.host, pool.backend) == ("storage1@lvm#lvm", "storage1", "lvm")
+    assert (pool.protocol, pool.total_gb, pool.volume_group) == ("iSCSI", 40.0, "cinder-volumes")
+
+
 async def test_a_volume_is_attached_twice(site):
     server, volume = await site.boot(), await new_volume(site)
     await site.cloud.attach_volume(server.id, volume.id)

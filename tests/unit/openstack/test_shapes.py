@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cloudmanager.openstack.clone_shapes import definition_from, server_body
+from cloudmanager.openstack.clone_shapes import definition_from, pool_from, server_body, volume_from
 from cloudmanager.openstack.definitions import NewAttachment, NewServer
 from cloudmanager.openstack.records import CpuModel, Diagnostics
 from cloudmanager.openstack.shapes import (
@@ -158,3 +158,37 @@ def test_diagnostics_are_sums():
     assert found == Diagnostics(7.0, 3.0, 40, None, 2, 1)
     for silent in ({}, {"memory_details": None, "cpu_details": [], "nic_details": []}):
         assert diagnostics_from(silent, 7.0) == Diagnostics(7.0, None, None, None, None, None)
+
+
+VOLUME = {"id": "v1", "status": "available", "size": 1}
+
+
+def test_where_a_volume_lies_after_a_migration():
+    assert volume_from(VOLUME).stored_as == "v1"
+    assert volume_from(VOLUME).pool is None
+    moved = {**VOLUME, "os-vol-host-attr:host": "h@b#p", "os-vol-mig-status-attr:name_id": "v2"}
+    assert (volume_from(moved).id, volume_from(moved).stored_as, volume_from(moved).pool) == (
+        "v1",
+        "v2",
+        "h@b#p",
+    )
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "told"),
+    [
+        ({"location_info": "LVMVolumeDriver:h:vol:default:0"}, (None, None, None, None, "vol")),
+        ({"location_info": "ceph:/etc/ceph/ceph.conf:cinder:volumes"}, (None, None, None, None, None)),
+        ({"location_info": "LVMVolumeDriver"}, (None, None, None, None, None)),
+        ({"volume_backend_name": "fast", "location_info": None}, ("fast", None, None, None, None)),
+        (
+            {"storage_protocol": ["iSCSI", "iscsi"], "total_capacity_gb": 12.5, "free_capacity_gb": 0},
+            (None, "iSCSI", 12.5, 0.0, None),
+        ),
+        ({"total_capacity_gb": "infinite", "free_capacity_gb": "unknown"}, (None, None, None, None, None)),
+    ],
+)
+def test_pools(capabilities, told):
+    pool = pool_from({"name": "h@b#p", "capabilities": capabilities})
+    assert (pool.name, pool.host) == ("h@b#p", "h")
+    assert (pool.backend, pool.protocol, pool.total_gb, pool.free_gb, pool.volume_group) == told
