@@ -134,6 +134,10 @@ class Cloud:
         """The same, until this flow has ended."""
         await self._sweep(lambda: self.flow(flow_id).ended_at is not None, rounds)
 
+    async def sweep_until(self, is_over, rounds=200):
+        """The same, until something is so."""
+        await self._sweep(is_over, rounds)
+
     async def _sweep(self, is_over, rounds):
         async with self._time_passes():
             for _ in range(rounds):

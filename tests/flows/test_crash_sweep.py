@@ -47,7 +47,7 @@ CASES = {
     "reset-nodes": Case("reset-nodes", {"on": True}, ends_on=True, nodes=3),
 }
 
-SWEPT_ELSEWHERE = {"rotate-password", "rotate-passwords"}
+SWEPT_ELSEWHERE = {"rotate-password", "rotate-passwords", "lend-spare", "return-spare"}
 """Flows with a world of their own, each with its crash sweep in its own file."""
 
 
