@@ -1,7 +1,4 @@
-"""Where the Host port gets its log-ins: `[host]`, what is stored of single nodes, and the inventory.
-
-The port of a process is made here, and so is one for code that has no event loop.
-"""
+"""Where the Host port gets its log-ins: `[host]`, what is stored of single nodes, and the inventory."""
 
 from __future__ import annotations
 
@@ -21,11 +18,11 @@ from cloudmanager.host.over_ssh import HostsOverSsh
 from cloudmanager.models import Node, NodeLogin, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cloudmanager.config import Config
     from cloudmanager.db import Database
-    from cloudmanager.host.port import HostPort, Output
+    from cloudmanager.host.port import HostPort
     from cloudmanager.vault import Vault
 
 _ROOT = "root"
@@ -42,24 +39,6 @@ def host_port(database: Database, vault: Vault, config: Config) -> HostPort:
         sessions=options.sessions,
     )
     return HostsOverSsh(load(options.commands_file), limits, logins.find, logins.pin)
-
-
-class HostProbe:
-    """Runs commands on nodes from code that has no event loop, one connection for each."""
-
-    def __init__(self, database: Database, vault: Vault, config: Config) -> None:
-        self._database, self._vault, self._config = database, vault, config
-
-    def run(self, node_id: int, command: str, arguments: Mapping[str, str] | None = None) -> Output:
-        """See `HostPort.run`."""
-        return asyncio.run(self._run(node_id, command, arguments))
-
-    async def _run(self, node_id: int, command: str, arguments: Mapping[str, str] | None) -> Output:
-        port = host_port(self._database, self._vault, self._config)
-        try:
-            return await port.run(node_id, command, arguments)
-        finally:
-            await port.close()
 
 
 class HostLogins:

@@ -22,10 +22,11 @@ from cloudmanager.api.answers import error_body
 from cloudmanager.api.services import Services
 from cloudmanager.app import check, create_app
 from cloudmanager.bell import Bell
+from cloudmanager.blocking import Blocking
 from cloudmanager.db import Database
+from cloudmanager.host_access import host_port
 from cloudmanager.lifeline import die_with_parent
 from cloudmanager.nova_database import NovaDatabase
-from cloudmanager.openstack.blocking import BlockingCloud
 from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Probe
 from cloudmanager.vault import Vault
@@ -69,13 +70,15 @@ def serve(config: Config, listener: socket.socket) -> None:
 
 def application(config: Config) -> Flask:
     """The application with everything that it uses."""
+    database, vault = Database.from_config(config), Vault(Path(config.secrets.key_file))
     services = Services(
         config=config,
-        database=Database.from_config(config),
-        vault=Vault(Path(config.secrets.key_file)),
+        database=database,
+        vault=vault,
         bell=Bell(config),
         power=Probe(config),
-        cloud=BlockingCloud(lambda: cloud_for(config)),
+        cloud=Blocking("cloud", lambda: cloud_for(config)),
+        host=Blocking("host", lambda: host_port(database, vault, config)),
         nova_database=NovaDatabase(config.nova.database_connection),
     )
     return create_app(services)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cloudmanager.config import Config
     from cloudmanager.db import Database
     from cloudmanager.drivers.base import PowerState, Settings
+    from cloudmanager.host.port import HostPort
     from cloudmanager.nova_database import NovaDatabase
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.vault import Vault
@@ -53,6 +54,13 @@ class CloudQuestions(Protocol):
         """What `question` finds out of the cloud; raises `NotFound` and the `CloudError`s."""
 
 
+class HostQuestions(Protocol):
+    """Runs commands on nodes that only look, outside of any flow."""
+
+    def ask(self, question: Callable[[HostPort], Coroutine[Any, Any, T]]) -> T:
+        """What `question` finds out on nodes; raises what `HostPort.run` raises."""
+
+
 @dataclass(frozen=True)
 class Services:
     """Everything that a request may use."""
@@ -63,6 +71,7 @@ class Services:
     bell: Bell
     power: PowerProbe
     cloud: CloudQuestions
+    host: HostQuestions
     nova_database: NovaDatabase
 
 

@@ -11,6 +11,7 @@ from cloudmanager import drivers
 from cloudmanager.api import auth
 from cloudmanager.api.services import Services, attach
 from cloudmanager.app import create_app
+from cloudmanager.blocking import Blocking
 from cloudmanager.config import load
 from cloudmanager.db import Database
 from cloudmanager.drivers.base import Action, Driver, PowerState, Settings
@@ -18,9 +19,9 @@ from cloudmanager.drivers.ipmi import IpmiSettings
 from cloudmanager.drivers.modbus import ModbusSettings
 from cloudmanager.drivers.ssh import SshSettings
 from cloudmanager.drivers.tls import TlsSettings
+from cloudmanager.host.absent import absent_host
 from cloudmanager.nova_database import NovaDatabase
 from cloudmanager.openstack.absent import absent_cloud
-from cloudmanager.openstack.blocking import BlockingCloud
 from cloudmanager.tokens import create_token
 from cloudmanager.vault import Vault
 from tests.flows.fake_cloud import FakeCloud
@@ -195,7 +196,7 @@ def key_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def application():
     """Made once, because describing all operations takes a while; each test gives it services of its own."""
-    nothing = dict.fromkeys(("database", "vault", "bell", "power", "cloud", "nova_database"))
+    nothing = dict.fromkeys(("database", "vault", "bell", "power", "cloud", "host", "nova_database"))
     return create_app(Services(config=load(), **nothing))
 
 
@@ -210,7 +211,8 @@ def api(database_url, key_file, application):
         vault=Vault(key_file),
         bell=FakeBell(),
         power=FakeProbe(),
-        cloud=BlockingCloud(absent_cloud),
+        cloud=Blocking("cloud", absent_cloud),
+        host=Blocking("host", absent_host),
         nova_database=NovaDatabase(None),
     )
     attach(application, services)
@@ -228,7 +230,7 @@ def nova(api):
         cloud.add_host(name, Machine(clock, on=on))
     for server_id in ("a", "b"):
         cloud.add_server(server_id, "r1n01")
-    api.services = replace(api.services, cloud=BlockingCloud(lambda: cloud))
+    api.services = replace(api.services, cloud=Blocking("cloud", lambda: cloud))
     attach(api.app, api.services)
     return cloud
 

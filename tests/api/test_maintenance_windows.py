@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from cloudmanager.api.services import attach
+from cloudmanager.blocking import Blocking
 from cloudmanager.errors import InvalidInput, Unavailable
 from cloudmanager.flows.maintenance.openings import open_due
 from cloudmanager.models import FlowRow, MaintenanceRun, utc_now
-from cloudmanager.openstack.blocking import BlockingCloud
 from cloudmanager.openstack.records import Aggregate
 from cloudmanager.prometheus import Prometheus
 from tests.flows.fake_cloud import FakeCloud
@@ -49,7 +49,7 @@ def cloudy(api, application):
         nova.add_host(name, Machine(clock))
     nova.add_server("s1", "h1")
     nova.host_aggregates = [Aggregate(5, "gpu", None, frozenset({"h2"}))]
-    attach(application, replace(api.services, cloud=BlockingCloud(lambda: nova)))
+    attach(application, replace(api.services, cloud=Blocking("cloud", lambda: nova)))
     return api
 
 
