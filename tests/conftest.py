@@ -18,6 +18,13 @@ from tests.pristine import Pristine
 _NUMBERS = itertools.count()
 
 
+def pytest_collection_modifyitems(items):
+    """What mostly waits comes first, beside what computes; all that share the demo run in one process."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("demo" if "demo" in item.fixturenames else str(item.path)))
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 def pytest_generate_tests(metafunc):
     if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
         peer = pytest.param("postgresql", marks=pytest.mark.peer)
