@@ -13,6 +13,7 @@ from cloudmanager.models.maintenance import MaintenanceRun, MaintenanceWindow
 from cloudmanager.models.node import CONDITIONS, SMALL_NUMBERS, Node, folded, without_case
 from cloudmanager.models.node_availability_storage import NodeAvailabilityStorage
 from cloudmanager.models.node_class import NodeClass, NodeType
+from cloudmanager.models.node_facts import NodeFacts
 from cloudmanager.models.node_image import NodeImage
 from cloudmanager.models.node_login import NodeLogin
 from cloudmanager.models.power_action import PowerAction
@@ -45,6 +46,7 @@ __all__ = [
     "NodeAvailabilityStorage",
     "NodeClass",
     "NodeControl",
+    "NodeFacts",
     "NodeImage",
     "NodeLogin",
     "NodeType",

@@ -6,7 +6,7 @@ import string
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
@@ -22,6 +22,7 @@ CONDITIONS = range(5)
 
 class Node(Base):
     """A physical machine. `power_state` is what was last observed; None is unknown, which is not off.
+    `dcc` (dynamic component configuration): whether we may write configuration of its components.
 
     Names are host names: two that differ only in the case of ASCII letters are one name, as in DNS.
     """
@@ -45,6 +46,7 @@ class Node(Base):
     is_controller: Mapped[bool] = mapped_column(default=False)
     inventory_code: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    dcc: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     node_class_id: Mapped[int | None] = mapped_column(ForeignKey("node_classes.id"), index=True)
     node_type_id: Mapped[int | None] = mapped_column(ForeignKey("node_types.id"), index=True)
