@@ -97,6 +97,7 @@ class Resident:
         await self._stopping.wait()
         self._engine.stop()
         await asyncio.gather(*self._work, return_exceptions=True)
+        await ports.desk.close()
         await power.close()
         await cloud.close()
         await self._host.close()

@@ -17,7 +17,7 @@ _CONFIGURED = (*ASKED, "price_per_gb", "moves_per_host", "ceiling", "effort")
 
 
 def options_for(drs: Any, params: Mapping[str, Any]) -> Options:
-    """[drs] of the configuration, and what `params` says instead. InvalidInput: they contradict themselves."""
+    """[drs] of the configuration, and what `params` says instead. InvalidInput: they do not go together."""
     asked = {name: params[name] for name in ASKED if params.get(name) is not None}
     return Options(
         mode=Mode(params.get("mode") or drs.mode),

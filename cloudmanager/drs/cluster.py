@@ -79,8 +79,8 @@ class Server:
     """A virtual machine. `demand` is what its flavor reserves, `load` what it is measured to use.
 
     `local_disk_gb` is copied when it moves. `dirty_mb_s` is how fast it rewrites its memory. `moved_at` is on
-    the clock of `Snapshot.taken_at`. `busy` says what Nova is doing with it, which forbids to move it; `stuck`
-    says why else it cannot move.
+    the clock of `Snapshot.taken_at`. `busy` says what Nova is doing with it, which forbids to move it, and
+    `stuck` why else it cannot move.
     """
 
     id: str

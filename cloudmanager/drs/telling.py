@@ -127,7 +127,9 @@ def why_cannot(snapshot: Snapshot, options: Options, server_id: str, host: str) 
     if server_id in shown.fixed:
         return shown.fixed[server_id]
     placement = Placement(shown.problem)
-    return None if placement.may(item, at) else _why_not(snapshot, placement, snapshot.servers[item], at)
+    if placement.may(item, at):
+        return None
+    return f"{host} cannot take it: {_why_not(snapshot, placement, snapshot.servers[item], at)}"
 
 
 def difference(made: Plan) -> list[str]:

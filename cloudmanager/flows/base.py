@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.availability.heartbeats import Storages
+from cloudmanager.flows.desk import Desk
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -73,11 +74,15 @@ class Flow:
 
 @dataclass(frozen=True)
 class Child:
-    """A flow to start below another: its subject, its parameters, and after how many seconds it begins."""
+    """A flow to start below another: its subject, its parameters, and after how many seconds it begins.
+
+    `turn` tells apart those that one flow starts on the same subject, one after another.
+    """
 
     subject: str
     params: dict[str, Any]
     delay: float = 0.0
+    turn: int = 0
 
 
 class PowerPort(Protocol):
@@ -130,3 +135,4 @@ class Ports:
     clock: Clock
     config: Any
     storages: Storages = field(default_factory=Storages)
+    desk: Desk = field(default_factory=Desk)

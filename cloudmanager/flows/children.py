@@ -60,7 +60,7 @@ def start_children(
     """
     rows = {
         child.subject: new_row(
-            _child_id(parent.id, kind, child.subject),
+            _child_id(parent.id, kind, child),
             kind,
             child.subject,
             child.params,
@@ -105,5 +105,6 @@ def states(session: Session, parent_id: str, kind: str | None = None) -> list[Ch
     return [ChildState(*row) for row in session.execute(query)]
 
 
-def _child_id(parent_id: str, kind: str, subject: str) -> str:
-    return str(uuid.uuid5(uuid.UUID(parent_id), f"{kind} {subject}"))
+def _child_id(parent_id: str, kind: str, child: Child) -> str:
+    turn = f" {child.turn}" if child.turn else ""
+    return str(uuid.uuid5(uuid.UUID(parent_id), f"{kind} {child.subject}{turn}"))

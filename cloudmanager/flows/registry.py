@@ -1,5 +1,8 @@
 """Every kind of flow, by name."""
 
+from cloudmanager.flows.audits.apply import APPLY_AUDIT
+from cloudmanager.flows.audits.execute import EXECUTE_AUDIT
+from cloudmanager.flows.audits.parking import PARK_HOST, UNPARK_HOST
 from cloudmanager.flows.base import Flow
 from cloudmanager.flows.boot_from_network import BOOT_FROM_NETWORK
 from cloudmanager.flows.bulk_power import POWER_OFF_NODES, POWER_ON_NODES, RESET_NODES
@@ -36,6 +39,10 @@ _ALL = (
     RESTART_HOST,
     RESTART_HOSTS,
     MAINTENANCE_WINDOW,
+    EXECUTE_AUDIT,
+    APPLY_AUDIT,
+    PARK_HOST,
+    UNPARK_HOST,
     AWAIT_RETURN,
     RELEASE_HOST,
     LEND_SPARE,

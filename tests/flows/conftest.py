@@ -7,6 +7,7 @@ import pytest
 import structlog
 from sqlalchemy import select
 
+from cloudmanager.drs.planner import plan
 from cloudmanager.flows import start, store
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.models import FlowEvent, FlowRow, Node, NodeControl, PowerControl
@@ -25,6 +26,11 @@ def _quiet():
     structlog.reset_defaults()
 
 
+async def _plan_here(snapshot, options):
+    """Another process would plan while time, which is ours, rushes by."""
+    return plan(snapshot, options)
+
+
 class Cloud:
     """One data centre with its flows: workers come and die, the rows stay."""
 
@@ -40,9 +46,11 @@ class Cloud:
         self.power_options = {}
         self.host_options = {}
         self.host_tasks = {}
+        self.drs_options = {}
         self._workers = set()
         monkeypatch.setattr(asyncio, "to_thread", self.clock.to_thread)
         monkeypatch.setattr("cloudmanager.flows.opening._now", self.clock.now)
+        monkeypatch.setattr("cloudmanager.flows.audits.execute.plan_apart", _plan_here)
 
     def add_node(self, *machines, **columns):
         """A node with a control for each machine; the first is the default. Answers its id."""
@@ -113,6 +121,7 @@ class Cloud:
             hosts=self.host_options,
             host_tasks=self.host_tasks,
             alerts=self.alerts,
+            drs=self.drs_options,
             **self.power_options,
         )
         return Engine(self.database, outside, self.options, self.ring)

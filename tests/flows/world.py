@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from cloudmanager.availability.heartbeats import Storages
+from cloudmanager.config import drs as drs_section
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import CloudUnreachable, DeviceUnreachable, Unsupported
 from cloudmanager.flows.base import Ports
@@ -213,6 +214,12 @@ def host_options(**changed: object) -> SimpleNamespace:
     return SimpleNamespace(**(defaults | changed))
 
 
+def drs_options(**changed: object) -> SimpleNamespace:
+    """The [drs] options: their defaults, but for what is changed."""
+    defaults = {option.dest: option.default for option in drs_section.OPTIONS}
+    return SimpleNamespace(**(defaults | changed))
+
+
 class FakeAlerts:
     """What fires, by query; `error` is raised instead."""
 
@@ -245,6 +252,7 @@ def ports(
     host_tasks=None,
     alerts=None,
     availability=None,
+    drs=None,
     **power_,
 ) -> Ports:
     config = SimpleNamespace(
@@ -264,6 +272,7 @@ def ports(
         extra_availability_check=SimpleNamespace(
             **({"stale_after": 60.0, "max_clock_skew": 5.0} | (availability or {}))
         ),
+        drs=drs_options(**(drs or {})),
     )
     return Ports(
         power=power,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudmanager.drs.cluster import Group, Host, HostState, Policy, Resource, Server, Snapshot
 from cloudmanager.errors import NotFound
@@ -37,6 +37,16 @@ class Terms:
     allow_off_vm: bool = False
     copy_disks: bool = True
     network: float = 0.0
+
+    @classmethod
+    def of(cls, drs: Any, params: Mapping[str, Any]) -> Terms:
+        """What [drs] says of servers and hosts, and a request instead."""
+        allowed = params.get("allow_off_vm")
+        return cls(
+            allow_off_vm=drs.allow_off_vm if allowed is None else allowed,
+            copy_disks=drs.copy_local_disks,
+            network=drs.host_network,
+        )
 
 
 @dataclass(frozen=True)

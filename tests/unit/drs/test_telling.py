@@ -127,8 +127,10 @@ def test_whether_a_server_can_go_somewhere_now_is_said_whether_it_pays_or_not():
     hosts = (host("a"), host("b", cpu=2), host("c", cordoned=True))
     servers = (server("s", "a", cpu=2), server("t", "b"), server("u", "a", stuck="it is suspended"))
     snapshot = Snapshot(hosts, servers, (Group("g", Policy.ANTI_AFFINITY, frozenset({"t", "v"})),))
-    assert why_cannot(snapshot, Options(), "s", "b") == "it has 1 of 2 cpu free, the server needs 2"
-    assert why_cannot(snapshot, Options(), "s", "c") == "it is cordoned"
+    assert why_cannot(snapshot, Options(), "s", "b") == (
+        "b cannot take it: it has 1 of 2 cpu free, the server needs 2"
+    )
+    assert why_cannot(snapshot, Options(), "s", "c") == "c cannot take it: it is cordoned"
     assert why_cannot(snapshot, Options(), "t", "a") is None
     assert why_cannot(snapshot, Options(), "u", "b") == "it is suspended"
     assert plan(Snapshot((host("a"), host("b")), (servers[2],)), Options()).why_empty == (
