@@ -21,6 +21,7 @@ from cloudmanager.host_access import host_port
 from cloudmanager.openstack.cloud import cloud_for
 from cloudmanager.power import Power
 from cloudmanager.prometheus import Prometheus
+from cloudmanager.sign.keys import SigningKeys
 from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault
 
@@ -89,6 +90,7 @@ class Resident:
             alerts=alerts,
             clock=self.clock,
             config=self.config,
+            signing=SigningKeys(self._vault),
             storages=Storages(timeout=self.config.extra_availability_check.timeout),
         )
         options = EngineOptions.from_config(self.config)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.flows.desk import Desk
+from cloudmanager.sign.keys import SigningKeys
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -135,4 +136,5 @@ class Ports:
     clock: Clock
     config: Any
     storages: Storages = field(default_factory=Storages)
+    signing: SigningKeys = field(default_factory=lambda: SigningKeys(None))
     desk: Desk = field(default_factory=Desk)

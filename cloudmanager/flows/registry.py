@@ -22,6 +22,8 @@ from cloudmanager.flows.servers.clone import CLONE_SERVER
 from cloudmanager.flows.servers.move import EVACUATE_SERVER, MOVE_SERVER
 from cloudmanager.flows.servers.repair import RECOVER_SERVER, REPAIR_SERVER
 from cloudmanager.flows.servers.wake import RESET_REBOOT_SERVER, WAKEUP_SERVER
+from cloudmanager.flows.sign.activate import ACTIVATE_SIGNING, DEACTIVATE_SIGNING
+from cloudmanager.flows.sign.verify import VERIFY_SIGNATURES
 
 _ALL = (
     POWER_ON,
@@ -55,6 +57,9 @@ _ALL = (
     RESET_REBOOT_SERVER,
     WAKEUP_SERVER,
     CLONE_SERVER,
+    ACTIVATE_SIGNING,
+    DEACTIVATE_SIGNING,
+    VERIFY_SIGNATURES,
 )
 
 FLOWS: dict[str, Flow] = {flow.kind: flow for flow in _ALL}

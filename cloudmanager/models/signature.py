@@ -24,7 +24,7 @@ class Signature(Base):
     """What a server was on its node when it was signed (`baseline`; None: never), and what it is now.
 
     All of it but `signature` is signed, with the key `key_id`. `reason` says why it is not valid.
-    `locked_for` is the node for whose sake the server was locked; whether that lock is still ours, Nova tells.
+    `locked_for` is the node for whose sake it was locked; whether that lock is still ours, Nova tells.
     """
 
     __tablename__ = "signatures"
@@ -65,6 +65,7 @@ class GuardedNode(Base):
     __tablename__ = "guarded_nodes"
 
     node_id: Mapped[int] = mapped_column(ForeignKey("nodes.id"), primary_key=True, autoincrement=False)
+    host: Mapped[str] = mapped_column(String(255))
     activated_at: Mapped[datetime] = mapped_column(default=utc_now)
     activated_by: Mapped[str | None] = mapped_column(String(255))
     checked_at: Mapped[datetime | None]

@@ -88,7 +88,10 @@ class AttachedVolume:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A virtual machine. `host` is where the record says that it is: after a failure it may lie."""
+    """A virtual machine. `host` is where the record says that it is: after a failure it may lie.
+
+    `instance_name` is what its hypervisor calls it.
+    """
 
     id: str
     name: str
@@ -96,6 +99,7 @@ class Server:
     vm_state: str
     task_state: str | None
     host: str | None
+    instance_name: str | None = None
     project_id: str | None = None
     user_id: str | None = None
     zone: str | None = None

@@ -104,6 +104,7 @@ def server_from(body: Json) -> Server:
         vm_state=body["OS-EXT-STS:vm_state"],
         task_state=body.get("OS-EXT-STS:task_state"),
         host=body.get("OS-EXT-SRV-ATTR:host"),
+        instance_name=body.get("OS-EXT-SRV-ATTR:instance_name"),
         project_id=body.get("tenant_id"),
         user_id=body.get("user_id"),
         zone=body.get("OS-EXT-AZ:availability_zone") or None,

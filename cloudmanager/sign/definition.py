@@ -103,9 +103,9 @@ def _remove_local(root: ET.Element) -> None:
     for source in root.iterfind("devices/*[@type='tcp']/source"):
         _drop(source, "host", "service")
     for disk in root.iterfind("devices/disk[@type='block']"):
-        source = disk.find("source")
-        if source is not None and disk.find("serial") is not None:  # the serial is the id of its volume
-            _drop(source, "dev")
+        path = disk.find("source")
+        if path is not None and disk.find("serial") is not None:  # the serial is the id of its volume
+            _drop(path, "dev")
     for device in (*root.iterfind("devices/hostdev"), *root.iterfind("devices/interface[@type='hostdev']")):
         _remove(device, lambda each: each.tag == "source")
 

@@ -63,7 +63,7 @@ class SigningKeys:
         return self.current_id(session)
 
     def _current(self, session: Session) -> tuple[str, Ed25519PrivateKey]:
-        query = select(SigningKey.id, SigningKey.sealed).where(SigningKey.is_current)
+        query = select(SigningKey.id, SigningKey.sealed).where(SigningKey.is_current.is_(True))
         found = session.execute(query).one_or_none()
         if found is None:
             self._make(session)

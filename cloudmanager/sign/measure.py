@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.errors import CommandFailed
+from cloudmanager.errors import CommandFailed, HostUnreachable
 from cloudmanager.sign import definition
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 ABSENT = "absent"
 """In place of a digest: the file was not there. What was not there when it was signed is not compared."""
+
+PATIENCE = 9.0
+"""Seconds that a node may take to tell of one server: less than a step of a flow has."""
 
 _SUM = re.compile(r"\\?([0-9a-f]{64}) [ *]")
 _NOT_THERE = "No such file or directory"
@@ -33,14 +37,33 @@ class Measured:
 
 
 class Node:
-    """Measures the servers of one node. Firmware, which they share, is read once."""
+    """Measures the servers of one node. Firmware, which they share, is read once.
 
-    def __init__(self, host: HostPort, node_id: int, *, with_nvram: bool) -> None:
+    `silent` says why the node does not answer, if it was found not to: then it is not asked again.
+    """
+
+    def __init__(self, host: HostPort, node_id: int, *, with_nvram: bool, silent: str | None = None) -> None:
         self._host, self._node_id, self._with_nvram = host, node_id, with_nvram
         self._firmware: dict[str, str] = {}
+        self.silent = silent
 
     async def measure(self, server_id: str) -> Measured:
         """Raises the errors of the Host port; `CommandFailed` also when what came cannot be understood."""
+        if self.silent is not None:
+            raise HostUnreachable(self.silent)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._measure(server_id)
+        except TimeoutError:
+            self.silent = (
+                f"node {self._node_id} took longer than {PATIENCE:.0f} s to tell of server {server_id}"
+            )
+            raise HostUnreachable(self.silent) from None
+        except HostUnreachable as error:
+            self.silent = error.message
+            raise
+
+    async def _measure(self, server_id: str) -> Measured:
         found = await self._definition(server_id)
         for path in found.firmware:
             if path not in self._firmware:

@@ -48,6 +48,7 @@ def upgrade() -> None:
     op.create_table(
         "guarded_nodes",
         sa.Column("node_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
         sa.Column("activated_at", sa.DateTime(), nullable=False),
         sa.Column("activated_by", sa.String(length=255), nullable=True),
         sa.Column("checked_at", sa.DateTime(), nullable=True),
