@@ -17,6 +17,7 @@ from cloudmanager.api.operation import operation, wrapped
 from cloudmanager.api.services import services
 from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.errors import NotFound
+from cloudmanager.flows.hosts.loans import loan_for, loan_of
 from cloudmanager.tokens import Role
 from cloudmanager.tracking.look import Lookout
 
@@ -79,6 +80,8 @@ class AvailabilityShape(Schema):
     alarm = fields.String(allow_none=True)
     mode = fields.String()
     decision = fields.Nested(DecisionShape, allow_none=True)
+    spare = fields.String(allow_none=True)
+    lent_for = fields.String(allow_none=True)
 
 
 AVAILABILITY = Answer(wrapped(AvailabilityShape(), "availability"))
@@ -130,7 +133,10 @@ def _availability(host: str, closely: Collection[str] = ()) -> dict[str, Any]:
     seen = given.cloud.ask(look)
     if host not in seen.snapshot.hosts:
         raise NotFound(f"Nova knows no compute host {host}")
-    return _shown(seen, seen.snapshot.hosts[host], given.config.node_tracker.enabled)
+    shown = _shown(seen, seen.snapshot.hosts[host], given.config.node_tracker.enabled)
+    with given.database.reading() as session:
+        spare, own = loan_for(session, host), loan_of(session, host)
+    return {**shown, "spare": spare and spare.host, "lent_for": own and own.lost_host}
 
 
 @cache

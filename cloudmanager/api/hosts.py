@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import g
 from flask_smorest import Blueprint
@@ -21,18 +21,21 @@ from cloudmanager.api.started import STARTED, started
 from cloudmanager.errors import Busy, NotFound
 from cloudmanager.flows import holders
 from cloudmanager.flows.hosts.in_turn import most_at_a_time
+from cloudmanager.flows.hosts.spares import find_spare
 from cloudmanager.flows.hosts.survey import plan_for
 from cloudmanager.models import Node
 from cloudmanager.tokens import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from flask import Response
     from sqlalchemy.orm import Session
 
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.openstack.records import Hypervisor, Service
+
+T = TypeVar("T")
 
 blueprint = Blueprint("hosts", __name__, url_prefix="/v1", description="Compute hosts")
 
@@ -69,6 +72,14 @@ class VerdictShape(Schema):
     option = fields.String(allow_none=True)
 
 
+class SpareChoiceShape(Schema):
+    """Which spare would stand in for a lost host."""
+
+    host = fields.String(allow_none=True)
+    node_id = fields.Integer(allow_none=True)
+    reason = fields.String(allow_none=True)
+
+
 class HostPlanShape(Schema):
     """What would be done with a host and its servers."""
 
@@ -77,6 +88,7 @@ class HostPlanShape(Schema):
     cordoned = fields.Boolean()
     movable = fields.Boolean()
     servers = fields.List(fields.Nested(VerdictShape))
+    spare = fields.Nested(SpareChoiceShape, allow_none=True)
 
 
 class PlanShape(Schema):
@@ -98,13 +110,19 @@ class MovingServers(Body):
     dry_run = Flag()
 
 
-class EvacuateHost(MovingServers):
+class FenceHost(MovingServers):
     """Emptying a host; `fenced` is the word of an admin that a dead host is off."""
 
     fenced = Flag()
 
 
-class ShutdownHost(EvacuateHost):
+class EvacuateHost(FenceHost):
+    """Emptying a host, whatever its state; `use_spare` has a spare stand in for a dead one."""
+
+    use_spare = Flag()
+
+
+class ShutdownHost(FenceHost):
     """Emptying a host and switching it off."""
 
     allow_evacuate = Flag()
@@ -230,6 +248,8 @@ def _serve_host_action(action: str, summary: str, body: Body) -> None:
         kind = f"{action}-host"
         if body.pop("dry_run", False):
             plan = services().cloud.ask(lambda cloud: plan_for(cloud, kind, host_name, body))
+            if body.get("use_spare") and not plan["up"]:
+                plan["spare"] = _spare_for(host_name)
             return answer({"plan": {"action": action, "at_a_time": 1, "hosts": [plan]}})
         services().cloud.ask(lambda cloud: cloud.service(host_name))
         deadline = body.pop("deadline", None)
@@ -238,6 +258,20 @@ def _serve_host_action(action: str, summary: str, body: Body) -> None:
             return keep(
                 session, started(start_flow(session, kind, subject_of(host_name), params, timeout=deadline))
             )
+
+
+def _spare_for(host: str) -> dict[str, Any]:
+    """Which spare would be asked to stand in for a host, or why none."""
+
+    async def read(query: Callable[[Session], T]) -> T:
+        with services().database.reading() as session:
+            return query(session)
+
+    choice = services().cloud.ask(lambda cloud: find_spare(cloud, read, host))
+    if not choice.fitting:
+        return {"host": None, "node_id": None, "reason": choice.why_none()}
+    best = choice.fitting[0]
+    return {"host": best.host, "node_id": best.node_id, "reason": None}
 
 
 _serve_host_action(

@@ -85,6 +85,7 @@ async def plan_for(cloud: CloudPort, kind: str, host: str, params: dict[str, Any
         "cordoned": not service.enabled,
         "servers": [verdict.told() for verdict in verdicts],
         "movable": all(verdict.movable for verdict in verdicts),
+        "spare": None,
     }
 
 

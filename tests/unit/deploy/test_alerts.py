@@ -128,6 +128,10 @@ CASES = [
         id="a first evacuation fails",
     ),
     pytest.param(
+        seen('cloudmanager_monitor_events_total{kind="spare.none"}', "_x10 1+0x50"), "SpareMissing", "12m",
+        id="no spare fits",
+    ),
+    pytest.param(
         seen('cloudmanager_flows_ended_total{flow="power-off",status="FAILURE"}', "1+0x20 2+0x40"), "PowerOffFailed", "23m",
         id="a fence fails",
     ),

@@ -18,6 +18,7 @@ from cloudmanager.api.document.glossary import (
     nodes,
     power,
     servers,
+    spares,
     storages,
     tasks,
     webhooks,
@@ -39,6 +40,7 @@ SCHEMAS: Mapping[str, Words] = {
     **nodes.SCHEMAS,
     **power.SCHEMAS,
     **servers.SCHEMAS,
+    **spares.SCHEMAS,
     **storages.SCHEMAS,
     **tasks.SCHEMAS,
     **webhooks.SCHEMAS,
@@ -54,6 +56,7 @@ PARAMETERS: Mapping[str, Words] = {
     "node-images": inventory.IMAGE,
     "nodes": {**power.ACTION_RECORD, **nodes.NODE},
     "power-controls": power.CONTROL,
+    "spare-loans": spares.LOAN,
     "tasks": tasks.TASK,
     "webhooks": {**webhooks.DELIVERY, **webhooks.WEBHOOK},
 }

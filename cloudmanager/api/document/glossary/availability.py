@@ -55,5 +55,7 @@ SCHEMAS: Mapping[str, Words] = {
         "alarm": ("Why it is not evacuated although it looks dead.", None),
         "mode": ("`True`, `observe` or `False`, as `[node_tracker] enabled` says.", "True"),
         "decision": "The evacuation that was begun for the present outage.",
+        "spare": ("The spare that stands in for it.", None),
+        "lent_for": ("The host for which it stands in, when it is a spare that is lent.", None),
     },
 }

@@ -68,13 +68,22 @@ SCHEMAS: Mapping[str, Words] = {
         "cordoned": HOST["cordoned"],
         "movable": ("Whether every server has a way.", True),
         "servers": "What can be done with each of its servers, in the order in which they would move.",
+        "spare": "Which spare would stand in for it; null unless it is down and `use_spare` is asked for.",
+    },
+    "SpareChoiceShape": {
+        "host": ("Nova's name of the spare; null when none fits.", "r1n30.example.net"),
+        "node_id": ("Its machine in the inventory.", 30),
+        "reason": ("Why no spare fits.", None),
     },
     "PlanShape": {
         "action": ("What would be done.", "shutdown"),
         "at_a_time": ("How many hosts would be out of service at a time.", 1),
         "hosts": "To which hosts.",
     },
-    "EvacuateHost": MOVING,
+    "EvacuateHost": {
+        **MOVING,
+        "use_spare": ("When it is down, a reserved node is switched on to stand in for it.", True),
+    },
     "ShutdownHost": MOVING,
     "DecommissionHost": {
         **MOVING,
