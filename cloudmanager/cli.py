@@ -12,6 +12,7 @@ import click
 from cloudmanager import __version__
 from cloudmanager.audit_commands import audit
 from cloudmanager.command_line import Commands, address_options, config_options, find_config, load
+from cloudmanager.host_commands import host
 from cloudmanager.inventory_commands import inventory
 from cloudmanager.lab_commands import lab
 from cloudmanager.power_commands import power
@@ -268,6 +269,7 @@ def _become_worker_process(*arguments: str) -> None:
 
 
 main.add_command(audit)
+main.add_command(host)
 main.add_command(inventory)
 main.add_command(lab)
 main.add_command(power)

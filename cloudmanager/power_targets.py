@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,10 @@ from cloudmanager.db import Database
 from cloudmanager.device_list import read_devices
 from cloudmanager.drivers import driver_for
 from cloudmanager.drivers.options import options_of
-from cloudmanager.errors import InvalidInput, NotFound
+from cloudmanager.errors import InvalidInput
 from cloudmanager.fleet import Device
 from cloudmanager.models import Node, NodeControl, PowerControl
+from cloudmanager.node_selection import selected
 from cloudmanager.power import settings_for
 from cloudmanager.vault import Vault, create_key_file
 
@@ -84,23 +84,11 @@ def from_database(config: Config, selectors: Sequence[str], timeout: float | Non
 
 
 def _select(session: Session, selectors: Sequence[str]) -> list[tuple[int, str | None]]:
-    nodes = [
-        (node_id, name) for node_id, name in session.execute(select(Node.id, Node.name).order_by(Node.id))
-    ]
-    if not selectors:
-        with_control = set(session.scalars(select(NodeControl.node_id)))
-        return [node for node in nodes if node[0] in with_control]
-    chosen: dict[int, str | None] = {}
-    for selector in selectors:
-        found = [
-            (node_id, name)
-            for node_id, name in nodes
-            if selector == str(node_id) or (name and fnmatchcase(name, selector))
-        ]
-        if not found:
-            raise NotFound(f"no node has the id or name {selector!r}")
-        chosen.update(found)
-    return sorted(chosen.items())
+    nodes = selected(session, selectors)
+    if selectors:
+        return nodes
+    with_control = set(session.scalars(select(NodeControl.node_id)))
+    return [node for node in nodes if node[0] in with_control]
 
 
 def _device(session: Session, vault: Vault, node_id: int, options: Any) -> Device:

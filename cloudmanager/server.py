@@ -60,9 +60,10 @@ _LONGEST_REASON = 200
 
 def serve(config: Config, listener: socket.socket) -> None:
     """Serve the API until SIGTERM; then let running requests end."""
-    Vault(Path(config.secrets.key_file))  # what is wrong is better said here than in each process
+    vault = Vault(Path(config.secrets.key_file))  # what is wrong is better said here than in each process
     check(config)
     database = Database.from_config(config)
+    host_port(database, vault, config)
     schema.check(database)
     database.close()  # a connection must not be shared with the processes that are forked
     _Server(config, listener).run()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Login:
     """The way into a node. `host` is empty where the inventory has neither an address nor a name.
 
-    `sudo`: commands that need root are put behind `sudo -n`. `pins`: the first host key that is shown is stored.
+    `sudo`: commands that need root are put behind `sudo -n`. `pins`: the first host key it shows is stored.
     """
 
     host: str

@@ -23,8 +23,9 @@ _END: Final = 4000
 _TITLE: Final = 200
 
 _SUDO: Final = re.compile(
-    r"^(?:sudo(?:-rs)?: (?:a password is required|a terminal is required|interactive authentication is required"
-    r"|sorry, you must have a tty|I'm sorry)|\S+ is not in the sudoers file|Sorry, user \S+ (?:is not|may not))",
+    r"^(?:sudo(?:-rs)?: (?:a password is required|a terminal is required|sorry, you must have a tty|I'm sorry"
+    r"|interactive authentication is required)"
+    r"|\S+ is not in the sudoers file|Sorry, user \S+ (?:is not|may not))",
     re.MULTILINE,
 )
 """What sudo and sudo-rs say to those whom they refuse. Other words of theirs are warnings."""

@@ -39,7 +39,7 @@ class LogOnKey(NamedTuple):
 def trusted_keys(way: Way) -> TrustedKeys:
     """The keys that the host of this way may show; `BadKey` when they cannot be read."""
     if way.host_key:
-        return TrustedKeys([_public_key(way.host_key)], [], [])
+        return TrustedKeys([public_key(way.host_key)], [], [])
     named = way.known_hosts
     files = [Path(name).expanduser() for name in ([named] if named else _KNOWN_HOSTS)]
     found = [_known_hosts(file, must_exist=bool(named)) for file in files]
@@ -66,7 +66,8 @@ def log_on_key(text: str, password: str) -> LogOnKey:
         raise BadKey("the password does not open the encrypted SSH key") from None
 
 
-def _public_key(text: str) -> asyncssh.SSHKey:
+def public_key(text: str) -> asyncssh.SSHKey:
+    """Read a public key; `BadKey` when it is none."""
     try:
         return asyncssh.import_public_key(text.strip() + "\n")
     except asyncssh.KeyImportError:

@@ -73,7 +73,7 @@ def test_no_answer_has_a_field_for_a_secret():
         for name, schema in schemas.items()
         if {"password", "ssh_key"} & set(schema.get("properties", ()))
     }
-    assert holders == {"ControlBody", "ControlChange", "RotatePassword"}
+    assert holders == {"ControlBody", "ControlChange", "LoginBody", "RotatePassword"}
 
 
 def test_answers_have_the_documented_fields(api):

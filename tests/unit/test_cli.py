@@ -19,7 +19,7 @@ from cloudmanager import config as configuration
 from cloudmanager.cli import main
 from cloudmanager.config import reference
 from cloudmanager.db import Database
-from cloudmanager.models import PowerControl, Webhook
+from cloudmanager.models import Node, NodeLogin, PowerControl, Webhook
 from cloudmanager.state_dir import StateDirectory
 from cloudmanager.vault import Vault
 
@@ -89,10 +89,13 @@ def test_secrets_are_rotated(run, site):
         sealed = {"sealed_password": old.seal("pw"), "sealed_pending_password": old.seal("next pw")}
         session.add(PowerControl(**control, coils_count=1, **sealed))
         session.add(Webhook(url="http://h/", kinds=["*"], sealed_secret=old.seal("whsec_x")))
+        session.add(Node(id=1, name="n1"))
+        session.add(NodeLogin(node_id=1, sealed_password=old.seal("os pw"), sealed_ssh_key=old.seal("key")))
 
     old_key = site.key_file.read_bytes()
     site.key_file.write_bytes(Fernet.generate_key() + b"\n" + old_key)
-    assert "1 power controls and 1 webhooks" in run("db", "rotate-secrets", "--state-dir", site.path).stdout
+    told = run("db", "rotate-secrets", "--state-dir", site.path).stdout
+    assert "1 power controls, 1 webhooks and 1 log-ins of nodes" in told
 
     site.key_file.write_bytes(site.key_file.read_bytes().splitlines()[0])
     with database.reading() as session:
@@ -100,6 +103,8 @@ def test_secrets_are_rotated(run, site):
         assert vault.open(kept.sealed_password) == "pw"
         assert vault.open(kept.sealed_pending_password) == "next pw"
         assert vault.open(session.query(Webhook).one().sealed_secret) == "whsec_x"
+        login = session.query(NodeLogin).one()
+        assert (vault.open(login.sealed_password), vault.open(login.sealed_ssh_key)) == ("os pw", "key")
     site.key_file.write_bytes(old_key)
     result = run("db", "rotate-secrets", "--state-dir", site.path, code=2)
     assert "no key there opens the stored passwords" in result.stderr
