@@ -9,6 +9,7 @@ import pytest
 from tests.contract.cloud.sites import HOST, HOST_COMMAND, REAL
 from tests.e2e.openstack.operator import Operator
 from tests.e2e.openstack.sites import DESTRUCTIVE, HOSTS, LOGIN, PASSWORD, Real, Simulated
+from tests.e2e.openstack.watched import Watched, shared_storage
 from tests.e2e.product import Product
 from tests.e2e.tasks import QUICK
 
@@ -49,15 +50,40 @@ def cloud(request):
 def running(cloud, request, tmp_path_factory):
     """The product, with a node and its power control for each host of the cloud.
 
-    HOSTS_OPTIONS of a file of tests are more options of [hosts], OPTIONS those of other sections.
+    HOSTS_OPTIONS of a file of tests are more options of [hosts], OPTIONS those of other sections, or a function
+    that answers them for a cloud.
     """
+    options = getattr(request.module, "OPTIONS", {})
     hosts = {**CONFIG["hosts"], **getattr(request.module, "HOSTS_OPTIONS", {})}
-    config = {**CONFIG, "hosts": hosts, "nova": cloud.nova, **getattr(request.module, "OPTIONS", {})}
+    config = {
+        **CONFIG,
+        "hosts": hosts,
+        "nova": cloud.nova,
+        **(options(cloud) if callable(options) else options),
+    }
     with Product(tmp_path_factory.mktemp("product") / "state", config=config) as product:
         operator = Operator(product)
         for host, port in cloud.bmcs.ports.items():
             operator.register(host, HOST, port, LOGIN, PASSWORD)
         yield operator
+
+
+@pytest.fixture(scope="module")
+def storage(cloud, running, tmp_path_factory):
+    """Agents of all hosts that write to a storage which the product reads; None in a real cloud."""
+    if cloud.real:
+        yield None
+        return
+    with shared_storage(cloud, running, tmp_path_factory.mktemp("beats")) as beats:
+        yield beats
+
+
+@pytest.fixture
+def watched(site, operator, storage):
+    """The site while the product watches it; afterwards all is as it was."""
+    watched = Watched(site, operator, storage)
+    yield watched
+    watched.restore()
 
 
 @pytest.fixture

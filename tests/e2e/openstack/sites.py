@@ -123,6 +123,11 @@ class Site:
         [found] = self.sdk.compute.services(host=host, binary="nova-compute")
         return found
 
+    def dead_hosts(self):
+        """Those whose nova-compute does not report."""
+        services = self.sdk.compute.services(binary="nova-compute")
+        return [service.host for service in services if service.state != "up"]
+
     def servers_on(self, host):
         answer = self.sdk.compute.get(f"/servers?all_tenants=1&host={host}")
         return [row["id"] for row in answer.json()["servers"]]
