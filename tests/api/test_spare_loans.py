@@ -117,7 +117,8 @@ def test_what_is_not_lent_cannot_be_returned(api, nova, spare):
 
 
 @pytest.mark.parametrize(
-    ("body", "field"), [({"drain": "yes"}, "drain"), ({"fenced": True}, "fenced"), ({"policy": "x"}, "policy")]
+    ("body", "field"),
+    [({"drain": "yes"}, "drain"), ({"fenced": True}, "fenced"), ({"policy": "x"}, "policy")],
 )
 def test_what_is_wrong_is_named(api, loan, body, field):
     response = api.ask("POST", RETURN, role="admin", body=body)
