@@ -47,7 +47,16 @@ CASES = {
     "reset-nodes": Case("reset-nodes", {"on": True}, ends_on=True, nodes=3),
 }
 
-SWEPT_ELSEWHERE = {"rotate-password", "rotate-passwords", "lend-spare", "return-spare"}
+SWEPT_ELSEWHERE = {
+    "rotate-password",
+    "rotate-passwords",
+    "lend-spare",
+    "return-spare",
+    "execute-audit",
+    "apply-audit",
+    "park-host",
+    "unpark-host",
+}
 """Flows with a world of their own, each with its crash sweep in its own file."""
 
 

@@ -85,6 +85,7 @@ async def note_what_was_moved(run: Run) -> Outcome:
         moves = await _moves(run)
         note_what_ended(run, moves)
         _report(run, moves)
+        return Done(in_words(moves))
     return Done()
 
 

@@ -47,7 +47,7 @@ def ended(session: Session, states: Sequence[FlowState]) -> None:
         query.where(Audit.task_id.in_(by_task))
     ):
         state = by_task[str(task_id)]
-        status, said = _status(now, state), state.error or state.message
+        status, said = _status(now, state), _in_words(state)
         keep(session, [(audit_id, {"status": status, "message": said, "ended_at": utc_now()})])
         message = f"audit {audit_id} of {name}: {said}"
         session.execute(
@@ -59,6 +59,12 @@ def ended(session: Session, states: Sequence[FlowState]) -> None:
             )
         )
         after_commit(session, lambda mode=mode, status=status: ENDED.labels(mode, status).inc())  # type: ignore[misc]
+
+
+def _in_words(state: FlowState) -> str | None:
+    if state.status == Status.REVOKED:
+        return f"cancelled: {state.message}"
+    return state.error or state.message
 
 
 def _status(now: str, state: FlowState) -> AuditStatus:
