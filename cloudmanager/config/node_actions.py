@@ -20,8 +20,8 @@ OPTIONS = [
     cfg.ListOpt(
         "daemon_addresses",
         default=[],
-        help="Addresses and networks from which workers log on to nodes: `disable-ssh` keeps them admitted. The "
-        "address that the node sees the worker come from is always one of them.",
+        help="Addresses and networks from which workers log on to nodes: `disable-ssh` keeps them admitted. "
+        "The address that the node sees the worker come from is always one of them.",
     ),
     cfg.IntOpt(
         "ssh_undo",
@@ -59,8 +59,8 @@ OPTIONS = [
     cfg.StrOpt(
         "iscsi_prefix",
         default="iqn.2010-10.org.openstack:",
-        help="What names of targets begin with (Cinder's `target_prefix`): they are shown without it and taken "
-        "with or without it. Targets with other names are shown whole.",
+        help="What names of targets begin with (Cinder's `target_prefix`): they are shown without it and "
+        "taken with or without it. Targets with other names are shown whole.",
     ),
     cfg.ListOpt(
         "nodesafe_peers",
@@ -71,15 +71,15 @@ OPTIONS = [
         "nodesafe_after",
         default=60.0,
         min=10.0,
-        help="Seconds without any peer and any availability storage after which a node with NodeSafe stops its "
-        "servers; less than `[node_tracker] storage_silence`.",
+        help="Seconds without any peer and any availability storage after which a node with NodeSafe stops "
+        "its servers; less than `[node_tracker] storage_silence`.",
     ),
     cfg.Opt(
         "controllers",
         type=Dict(value_type=String()),
         default={},
-        help="Addresses of virtual controllers, `uuid:address, …`. A node that is attached to one of them is told "
-        "its address by the command `attach-controller`; of others only the binding is stored.",
+        help="Addresses of virtual controllers, `uuid:address, …`. A node that is attached to one of them is "
+        "told its address by the command `attach-controller`; of others only the binding is stored.",
     ),
     cfg.Opt(
         "controller_types",
@@ -91,6 +91,6 @@ OPTIONS = [
         "collect_interval",
         default=86400.0,
         min=0.0,
-        help="Seconds after which hardware and storage sessions of a hypervisor are collected again; 0 is never.",
+        help="Seconds after which hardware and storage sessions of hypervisors are collected anew; 0: no.",
     ),
 ]

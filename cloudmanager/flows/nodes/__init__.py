@@ -1,0 +1,1 @@
+"""Flows in the operating systems of nodes, over the Host port."""

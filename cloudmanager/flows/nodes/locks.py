@@ -1,0 +1,109 @@
+"""Locks of volumes that servers of a node use, taken again where they are lost: `repair-locks`.
+
+Parameters: `node_id`, `host` (its name in Nova). Only volumes of shared groups have locks (lvmlockd,
+sanlock). A lock that another host holds is never taken from it. Result:
+`{"held": […], "repaired": […], "failed": {…}}`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudmanager.errors import CommandFailed
+from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
+from cloudmanager.flows.nodes.asking import QUEUE, run_on_node
+from cloudmanager.host.volume_locks import SharedVolume, read_held, read_volumes
+
+if TYPE_CHECKING:
+    from cloudmanager.flows.run import Run
+
+_PER_STEP = 4
+"""Locks that one step takes."""
+
+
+async def look(run: Run) -> Outcome:
+    """Which volumes the servers use, and which of them have locks."""
+    servers = await run.ports.cloud.servers_on(run.params["host"])
+    names = {f"volume-{volume.id}" for server in servers for volume in server.volumes}
+    run.result = {"held": [], "repaired": [], "failed": {}}
+    if not names:
+        run.memo |= {"groups": [], "left": []}
+        return Done("no server on the node has a volume")
+    seen = [each for each in await _volumes(run) if each.locked and each.name in names]
+    run.memo["groups"] = sorted({each.group for each in seen})
+    run.memo["left"] = []
+    return Done(f"{len(seen)} of {len(names)} volumes that servers use have locks on the node")
+
+
+async def join(run: Run) -> Outcome:
+    """Join the lockspaces of their groups, then see which locks are not held."""
+    for group in run.memo["groups"]:
+        await run_on_node(run, "lock-start", group=group)
+    lost: list[str] = []
+    held: list[str] = []
+    if run.memo["groups"]:
+        for each in await _used(run):
+            (held if await _is_held(run, each) else lost).append(_name(each))
+    run.memo["left"] = lost
+    run.result["held"] = held
+    return Done(f"{len(lost)} locks are lost" if lost else "no lock is lost")
+
+
+async def take(run: Run) -> Outcome:
+    """Take some, and come again while there are more; one that others hold never stops the rest."""
+    left: list[str] = run.memo["left"]
+    for each in left[:_PER_STEP]:
+        group, _, volume = each.partition("/")
+        try:
+            await run_on_node(run, "lvm-activate", group=group, volume=volume)
+        except CommandFailed as problem:
+            run.result["failed"][each] = problem.message
+        else:
+            run.result["repaired"] = sorted({*run.result["repaired"], each})
+    run.memo["left"] = left[_PER_STEP:]
+    if run.memo["left"]:
+        return Wait(0.0, f"{len(run.memo['left'])} locks are left")
+    return Done()
+
+
+async def confirm(run: Run) -> Outcome:
+    """See that they are held now."""
+    if run.result["repaired"]:
+        for each in await _used(run):
+            if _name(each) in run.result["repaired"] and not await _is_held(run, each):
+                run.result["repaired"].remove(_name(each))
+                run.result["failed"][_name(each)] = "the volume is active, but sanlock shows no lock of it"
+    failed: dict[str, str] = run.result["failed"]
+    for volume, why in failed.items():
+        run.event(volume, "failed", why)
+    if failed:
+        return Fail(f"{len(failed)} locks are not held: {next(iter(failed.values()))}")
+    return Done(f"{len(run.result['repaired'])} locks taken again, {len(run.result['held'])} were held")
+
+
+async def _volumes(run: Run) -> list[SharedVolume]:
+    return read_volumes((await run_on_node(run, "shared-volumes")).out)
+
+
+async def _used(run: Run) -> list[SharedVolume]:
+    """The volumes with locks that servers use, as they are now."""
+    servers = await run.ports.cloud.servers_on(run.params["host"])
+    names = {f"volume-{volume.id}" for server in servers for volume in server.volumes}
+    return [each for each in await _volumes(run) if each.locked and each.name in names]
+
+
+async def _is_held(run: Run, volume: SharedVolume) -> bool:
+    status = (await run_on_node(run, "sanlock-status")).out
+    return volume.active and (volume.group, volume.uuid) in read_held(status)
+
+
+def _name(volume: SharedVolume) -> str:
+    return f"{volume.group}/{volume.name}"
+
+
+REPAIR_LOCKS = Flow(
+    kind="repair-locks",
+    summary="Take the locks of volumes that servers of a node use, where they are lost",
+    queue=QUEUE,
+    steps=(look, join, take, confirm),
+)
