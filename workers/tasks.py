@@ -11,6 +11,8 @@ from cloudmanager.bell import ADVANCE
 from cloudmanager.flows import FLOWS, store
 from cloudmanager.flows.maintenance import history, openings
 from cloudmanager.flows.maintenance.window import KIND
+from cloudmanager.flows.sign import upkeep
+from cloudmanager.flows.sign.activate import VERIFY
 from cloudmanager.models import utc_now
 from cloudmanager.monitor import keeper
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 SWEEP = "cloudmanager.sweep"
 PRUNE = "cloudmanager.prune"
 MAINTENANCE = "cloudmanager.maintenance"
+INTEGRITY = "cloudmanager.integrity"
 
 
 def bind(app: Celery, resident: Resident) -> None:
@@ -45,6 +48,12 @@ def bind(app: Celery, resident: Resident) -> None:
         """Open the maintenance windows whose time it is."""
         queue = FLOWS[KIND].queue
         openings.open_due(resident.database, resident.clock.now(), lambda ids: resident.bell.ring(ids, queue))
+
+    @app.task(name=INTEGRITY)
+    def integrity() -> None:
+        """See to it that the servers of every guarded node are verified."""
+        queue = FLOWS[VERIFY].queue
+        upkeep.open_missing(resident.database, lambda ids: resident.bell.ring(ids, queue))
 
     @app.task(name=PRUNE)
     def prune() -> None:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import select
 
 from cloudmanager.drs.planner import plan
-from cloudmanager.flows import start, store
+from cloudmanager.flows import cancel, start, store
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.models import FlowEvent, FlowRow, Node, NodeControl, PowerControl
 from cloudmanager.power import Outlet
@@ -46,6 +46,8 @@ class Cloud:
         self.power_options = {}
         self.host_options = {}
         self.host_tasks = {}
+        self.sign_options = {}
+        self.signing = None
         self.drs_options = {}
         self._workers = set()
         monkeypatch.setattr(asyncio, "to_thread", self.clock.to_thread)
@@ -122,6 +124,8 @@ class Cloud:
             host_tasks=self.host_tasks,
             alerts=self.alerts,
             drs=self.drs_options,
+            sign=self.sign_options,
+            signing=self.signing,
             **self.power_options,
         )
         return Engine(self.database, outside, self.options, self.ring)
@@ -146,6 +150,15 @@ class Cloud:
     async def sweep_until(self, is_over, rounds=200):
         """The same, until something is so."""
         await self._sweep(is_over, rounds)
+
+    async def pass_time(self, seconds):
+        """The same, for so long."""
+        end = self.clock.now() + seconds
+        await self._sweep(lambda: self.clock.now() >= end, rounds=int(seconds))
+
+    def cancel(self, flow_id):
+        with self.database.transaction() as session:
+            cancel(session, flow_id)
 
     async def _sweep(self, is_over, rounds):
         async with self._time_passes():

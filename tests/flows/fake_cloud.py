@@ -286,6 +286,21 @@ class FakeCloud(Copies):
             f"start {server_id}", lambda: self._begin_to_cure(server_id, "powering-on", ("stopped",))
         )
 
+    async def stop(self, server_id):
+        return self._do(
+            f"stop {server_id}",
+            lambda: self._begin_to_cure(server_id, "powering-off", ("active",), ("stopped",)),
+        )
+
+    async def lock(self, server_id, reason):
+        return self._do(f"lock {server_id}", lambda: self._lock(server_id, reason))
+
+    async def unlock(self, server_id):
+        return self._do(f"unlock {server_id}", lambda: self._lock(server_id, None))
+
+    def _lock(self, server_id, reason):
+        self._change(self._guest(server_id), locked=reason is not None, locked_reason=reason)
+
     async def resume(self, server_id):
         return self._do(
             f"resume {server_id}", lambda: self._begin_to_cure(server_id, "resuming", ("suspended",))
@@ -458,5 +473,7 @@ class FakeCloud(Copies):
         guest.cured_at = None
         if guest.incurable:
             self._change(guest, vm_state="error", status="ERROR", task_state=None, fault="no bootable disk")
+        elif guest.record.task_state == "powering-off":
+            self._change(guest, vm_state="stopped", status="SHUTOFF", task_state=None)
         else:
             self._change(guest, vm_state="active", status="ACTIVE", task_state=None)

@@ -56,6 +56,9 @@ SWEPT_ELSEWHERE = {
     "apply-audit",
     "park-host",
     "unpark-host",
+    "activate-signing",
+    "deactivate-signing",
+    "verify-signatures",
 }
 """Flows with a world of their own, each with its crash sweep in its own file."""
 

@@ -17,6 +17,7 @@ from cloudmanager.flows.base import Ports
 from cloudmanager.host.absent import absent_host
 from cloudmanager.openstack.absent import absent_cloud
 from cloudmanager.power import Outlet
+from cloudmanager.sign.keys import SigningKeys
 
 if TYPE_CHECKING:
     import random
@@ -253,6 +254,8 @@ def ports(
     alerts=None,
     availability=None,
     drs=None,
+    sign=None,
+    signing=None,
     **power_,
 ) -> Ports:
     config = SimpleNamespace(
@@ -273,6 +276,10 @@ def ports(
             **({"stale_after": 60.0, "max_clock_skew": 5.0} | (availability or {}))
         ),
         drs=drs_options(**(drs or {})),
+        volumes=SimpleNamespace(poll_interval=0.5, stalled_after=10.0),
+        sign=SimpleNamespace(
+            **({"verify_interval": 300.0, "verify_nvram": True, "stop_violated": True} | (sign or {}))
+        ),
     )
     return Ports(
         power=power,
@@ -282,4 +289,5 @@ def ports(
         clock=clock,
         config=config,
         storages=PromptStorages(clock=clock.now),
+        signing=signing or SigningKeys(None),
     )
