@@ -44,6 +44,11 @@ def whole(minimum: int = 0, maximum: int = MAX_INTEGER, **options: Any) -> field
     return _Whole(strict=True, validate=validate.Range(minimum, maximum), **options)
 
 
+def number(minimum: float, maximum: float, **options: Any) -> fields.Float:
+    """A number; neither text nor a boolean passes for one."""
+    return _Number(validate=validate.Range(minimum, maximum), **options)
+
+
 def identifier(**options: Any) -> fields.Integer:
     """The id of another object."""
     return whole(1, **options)
@@ -58,6 +63,14 @@ class _Whole(fields.Integer):
     def _deserialize(self, value: Any, *rest: Any, **options: Any) -> int:
         is_whole = isinstance(value, float) and value.is_integer()
         result: int = super()._deserialize(int(value) if is_whole else value, *rest, **options)
+        return result
+
+
+class _Number(fields.Float):
+    def _deserialize(self, value: Any, *rest: Any, **options: Any) -> float:
+        if isinstance(value, str | bool):
+            raise self.make_error("invalid", input=value)
+        result: float = super()._deserialize(value, *rest, **options)
         return result
 
 

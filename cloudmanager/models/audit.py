@@ -25,7 +25,7 @@ class AuditStatus(enum.StrEnum):
 
 
 class Audit(Base):
-    """One audit of an aggregate. `plan` and `outcomes` (a list along its moves) are in the API's words.
+    """One audit of an aggregate. `params`, `plan` and `outcomes` (along its moves) are in the API's words.
 
     `snapshot` is what the plan was made of, packed. `planned_at` and `scheduled_for` are seconds since the
     epoch. `task_id` is that of its newest flow, and no foreign key: an audit is remembered longer than flows.
@@ -40,6 +40,7 @@ class Audit(Base):
     status: Mapped[str] = mapped_column(String(16))
     message: Mapped[str | None] = mapped_column(Text)
     mode: Mapped[str] = mapped_column(String(16))
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
     auto_apply: Mapped[bool] = mapped_column(default=False)
     requested_by: Mapped[str | None] = mapped_column(String(255))
     task_id: Mapped[str | None] = mapped_column(String(36), index=True)

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("mode", sa.String(length=16), nullable=False),
+        sa.Column("params", sa.JSON(), nullable=False),
         sa.Column("auto_apply", sa.Boolean(), nullable=False),
         sa.Column("requested_by", sa.String(length=255), nullable=True),
         sa.Column("task_id", sa.String(length=36), nullable=True),

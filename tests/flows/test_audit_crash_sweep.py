@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cloudmanager.flows.audits.opening import begin_audit, begin_to_apply
+from cloudmanager.models import Audit
 
 from .conftest import Cloud
 from .test_audits import BIG, Balancer
@@ -75,7 +76,7 @@ async def begin(case, balancer):
     await balancer.cloud.sweep_until_ended(task_id)
     balancer.cloud.line.calls, balancer.cloud.line.acts = 0, []
     with balancer.cloud.database.transaction() as session:
-        return audit_id, begin_to_apply(session, 5, audit_id, {}, requested_by="me")
+        return audit_id, begin_to_apply(session, session.get_one(Audit, audit_id), requested_by="me")
 
 
 async def run_with_death(case, database, monkeypatch, **death):

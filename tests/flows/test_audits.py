@@ -41,13 +41,14 @@ class Balancer:
         await self.cloud.sweep_until_ended(task_id)
         return audit_id
 
-    def begin_to_apply(self, audit_id, **params):
+    def begin_to_apply(self, audit_id):
         with self.cloud.database.transaction() as session:
-            check_applicable(session, 5, audit_id, now=self.cloud.clock.now(), lifetime=LIFETIME)
-            return begin_to_apply(session, 5, audit_id, params, requested_by="tester")
+            now = self.cloud.clock.now()
+            audit = check_applicable(session, 5, audit_id, now=now, lifetime=LIFETIME)
+            return begin_to_apply(session, audit, requested_by="tester")
 
-    async def apply(self, audit_id, **params):
-        task_id = self.begin_to_apply(audit_id, **params)
+    async def apply(self, audit_id):
+        task_id = self.begin_to_apply(audit_id)
         await self.cloud.sweep_until_ended(task_id)
         return self.cloud.flow(task_id)
 

@@ -44,6 +44,7 @@ def begin_audit(
         "aggregate_id": aggregate.id,
         "aggregate_name": aggregate.name,
         "mode": params["mode"],
+        "params": dict(params),
         "auto_apply": bool(params.get("auto_apply")),
         "requested_by": requested_by,
         "scheduled_for": scheduled_for,
@@ -65,9 +66,7 @@ def begin_audit(
 
 def begin_to_apply(
     session: Session,
-    aggregate_id: int,
-    audit_id: int,
-    params: Mapping[str, Any],
+    audit: Audit,
     *,
     requested_by: str | None,
     request_id: str | None = None,
@@ -77,14 +76,14 @@ def begin_to_apply(
     task_id = start(
         session,
         "apply-audit",
-        subject=subject_of(aggregate_id),
-        params={**params, "aggregate_id": aggregate_id, "audit_id": audit_id},
+        subject=subject_of(audit.aggregate_id),
+        params={**audit.params, "aggregate_id": audit.aggregate_id, "audit_id": audit.id},
         requested_by=requested_by,
         request_id=request_id,
         timeout=timeout,
     )
     values = {"status": AuditStatus.APPLYING, "task_id": task_id, "ended_at": None}
-    keep(session, [(audit_id, values)])
+    keep(session, [(audit.id, values)])
     return task_id
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.api.document.glossary import (
     audit,
+    audits,
     availability,
     domains,
     events,
@@ -16,9 +17,11 @@ from cloudmanager.api.document.glossary import (
     inventory,
     logins,
     maintenance,
+    node_os,
     nodes,
     power,
     servers,
+    sign,
     spares,
     storages,
     tasks,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 SCHEMAS: Mapping[str, Words] = {
     **audit.SCHEMAS,
+    **audits.SCHEMAS,
     **availability.SCHEMAS,
     **domains.SCHEMAS,
     **events.SCHEMAS,
@@ -39,9 +43,11 @@ SCHEMAS: Mapping[str, Words] = {
     **inventory.SCHEMAS,
     **logins.SCHEMAS,
     **maintenance.SCHEMAS,
+    **node_os.SCHEMAS,
     **nodes.SCHEMAS,
     **power.SCHEMAS,
     **servers.SCHEMAS,
+    **sign.SCHEMAS,
     **spares.SCHEMAS,
     **storages.SCHEMAS,
     **tasks.SCHEMAS,
@@ -51,6 +57,7 @@ SCHEMAS: Mapping[str, Words] = {
 
 PARAMETERS: Mapping[str, Words] = {
     "audit-log": audit.ENTRY,
+    "audits": audits.AUDIT,
     "availability-storages": storages.STORAGE,
     "events": events.EVENT,
     "maintenance-windows": {**maintenance.RUN, **maintenance.WINDOW},
@@ -59,6 +66,7 @@ PARAMETERS: Mapping[str, Words] = {
     "nodes": {**power.ACTION_RECORD, **nodes.NODE},
     "power-controls": power.CONTROL,
     "spare-loans": spares.LOAN,
+    "sign": sign.SIGN,
     "tasks": tasks.TASK,
     "webhooks": {**webhooks.DELIVERY, **webhooks.WEBHOOK},
 }

@@ -39,6 +39,10 @@ NODE: Words = {
         "A-20417",
     ),
     "created_at": CREATED,
+    "dcc": (
+        "Dynamic component configuration: whether we may write configuration of its components.",
+        True,
+    ),
     "image": "The PXE image that it boots.",
     "image_id": ("Number of the PXE image that it boots; a node created without one gets `default`.", 1),
     "node_class": "Its class.",
