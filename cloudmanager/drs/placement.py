@@ -21,18 +21,26 @@ class Placement:
         self.place: Ints = problem.start.copy()
         self.rules: list[Rule] = [make() for make in problem.rules]
         self.ruled: Bools = np.zeros(problem.items, dtype=bool)
-        self._wishes: Bools = np.zeros(problem.items, dtype=bool)
+        self.wishes: Bools = np.zeros(problem.items, dtype=bool)
         for rule in self.rules:
             self.ruled |= rule.covers()
             if rule.priced:
-                self._wishes |= rule.covers()
+                self.wishes |= rule.covers()
         self.free: Floats = problem.limit + SLACK * np.abs(problem.limit)
         self.x: Floats = -problem.offset
         self.free -= self._sums(problem.demand)
         self.x += self._sums(problem.feature)
         self.cost: Floats = problem.cost_of(self.x.copy(), problem.weight)
         self.price = 0.0
+        self._everywhere = np.arange(problem.places)
         self._any_transient = bool(problem.transient.any())
+        squares = np.isin(np.arange(len(problem.shapes)), problem.squares)
+        self.has_bounds = (
+            bool(squares.any())
+            and not self._any_transient
+            and not (problem.feature[~squares] < 0).any()
+            and not (problem.weight[~squares] < 0).any()
+        )
         self._need: Floats = np.where(problem.demand > 0, problem.demand, -np.inf)
 
     @property
@@ -82,7 +90,7 @@ class Placement:
     def hopeless(self, items: Ints) -> bool:
         """Whether no move of these items of one place could pay, if both places cost nothing afterwards."""
         problem, at = self.problem, self.place[items[0]]
-        if problem.route is not None or self._wishes[items].any() or (problem.start[items] != at).any():
+        if problem.route is not None or self.wishes[items].any() or (problem.start[items] != at).any():
             return False
         return bool(self.cost[at] + self.cost.max() <= problem.price[items].min())
 
@@ -97,6 +105,35 @@ class Placement:
         best = np.argpartition(change, count - 1)[:count]
         chosen: Ints = np.sort(best[np.isfinite(change[best])])
         return chosen
+
+    def bounds(self, items: Ints) -> Floats:
+        """At most how well a move of each item to each place does, quickly; infinite where it does not fit.
+
+        It is `changes` without rules, and without what does not grow as a square where the items arrive: that
+        is never below 0 where `has_bounds` and no rule has a price for the items.
+        """
+        problem, to = self.problem, self._everywhere
+        at, feature = self.place[items], problem.feature[:, items]
+        left = problem.cost_of(self.x[:, at] - feature, problem.weight[:, at]) - self.cost[at]
+        square, weight = feature[problem.squares], problem.weight[problem.squares]
+        slope = 2.0 * weight * self.x[problem.squares]
+        change: Floats = np.vstack((square, square * square)).T @ np.vstack((slope, weight))
+        change += (left + self._prices(items, to, change))[:, None]
+        self._bar_what_does_not_fit(items, change)
+        change[np.arange(len(items)), at] = np.inf
+        return change
+
+    def _bar_what_does_not_fit(self, items: Ints, change: Floats) -> None:
+        """Columns into which all items fit, or none, are most of them. The others are looked at closely."""
+        problem, need = self.problem, self._need[:, items]
+        open_to = problem.open[problem.kind[items]]
+        none = (need.min(axis=1)[:, None] > self.free).any(axis=0) | ~open_to.any(axis=0)
+        every = (need.max(axis=1)[:, None] <= self.free).all(axis=0) & open_to.all(axis=0)
+        change[:, none] = np.inf
+        some = np.flatnonzero(~(none | every))
+        part = change[:, some]
+        part[~self._fits(items, some)] = np.inf
+        change[:, some] = part
 
     def change(self, item: int, place: int) -> float:
         """How the total changes when one item goes to one place, whether it may or not."""
@@ -199,7 +236,8 @@ class Placement:
         problem = self.problem
         start = problem.start[items]
         home = self.place[items] == start
-        change -= np.where((start[:, None] == to) & ~home[:, None], problem.price[items, None], 0.0)
+        if not home.all():
+            change -= np.where((start[:, None] == to) & ~home[:, None], problem.price[items, None], 0.0)
         prices: Floats = np.where(home, problem.price[items], 0.0)
         if problem.route is not None:
             change += problem.route[start[:, None], to]

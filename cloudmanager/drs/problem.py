@@ -86,6 +86,7 @@ class Problem:
     route: Floats | None = None
     rules: tuple[Callable[[], Rule], ...] = ()
     runs: tuple[tuple[Shape, slice], ...] = field(init=False)
+    squares: Ints = field(init=False)
 
     def __post_init__(self) -> None:
         edges = [0]
@@ -93,6 +94,8 @@ class Problem:
         edges.append(len(self.shapes))
         runs = tuple((self.shapes[a], slice(a, b)) for a, b in pairwise(edges) if b > a)
         object.__setattr__(self, "runs", runs)
+        squares = np.flatnonzero(np.array([shape is Shape.SQUARE for shape in self.shapes], dtype=bool))
+        object.__setattr__(self, "squares", squares)
 
     @property
     def items(self) -> int:

@@ -32,7 +32,8 @@ _PAIRED_CELLS = 2000
 _TINY_CELLS = 200
 _MANY_PLACES = 200
 _PROMISING = 64
-_NEARLY = 0.97
+_BOUNDS_PER_MOVE = 8
+"""Bounds that are reckoned in the time in which one move is weighed, about."""
 
 
 class Meter:
@@ -141,11 +142,36 @@ class Search:
         mine = self._items_at(place)
         if not len(mine) or self.placement.hopeless(mine):
             return best
+        wishes = self.placement.wishes[mine]
+        if self.placement.has_bounds:
+            best = self._best_by_bounds(mine[~wishes])
+            mine = mine[wishes]
         for items, places in self._parts(mine):
             changes = self._changes(items, places)
             row, column = divmod(int(np.argmin(changes)), changes.shape[1])
             if changes[row, column] < best[0]:
                 best = (float(changes[row, column]), int(items[row]), int(places[column]))
+        return best
+
+    def _best_by_bounds(self, items: Ints) -> tuple[float, int, int]:
+        """The same: bounds say which moves can be the best, and these alone are weighed."""
+        placement, places = self.placement, self.placement.problem.places
+        if self._away >= self._max_moves:
+            items = items[placement.place[items] != placement.problem.start[items]]
+        best = (0.0, -1, -1)
+        if not len(items):
+            return best
+        bounds = placement.bounds(items).ravel()
+        self.meter.count(bounds.size // _BOUNDS_PER_MOVE)
+        for _ in range(_PROMISING):
+            cell = int(np.argmin(bounds))
+            item, to = int(items[cell // places]), cell % places
+            if bounds[cell] >= best[0]:
+                break
+            bounds[cell] = np.inf
+            change = placement.change(item, to)
+            if change < best[0] and not self._barred(item, to):
+                best = (change, item, to)
         return best
 
     def _parts(self, items: Ints) -> Iterator[tuple[Ints, Ints]]:
@@ -167,7 +193,7 @@ class Search:
     def _shift(self) -> None:
         """Good moves first, until none helps. What a place said is believed until its turn comes.
 
-        Then it is asked again, and believed when it is still nearly as good as the best that others had said.
+        Then it is asked again, and its move made if it is still as good as the best that others had said.
         """
         places = self.placement.problem.places
         seen = [-1] * places
@@ -189,7 +215,7 @@ class Search:
             seen[place] = moves
             if change >= -self._least:
                 continue
-            if not queue or change <= _NEARLY * queue[0][0]:
+            if not queue or change <= queue[0][0]:
                 self._move(item, to)
                 moves += 1
             heapq.heappush(queue, (change, place))

@@ -24,11 +24,11 @@ class Drawn:
 
 
 @st.composite
-def drawn(draw: Callable, *, together: bool = True, wishes: bool = True) -> Drawn:
-    """Whole numbers, so that every sum is exact."""
+def drawn(draw: Callable, *, together: bool = True, wishes: bool = True, bounded: bool = False) -> Drawn:
+    """Whole numbers, so that every sum is exact. `bounded`: of the form that a balance has."""
     items, places = draw(st.integers(1, 9)), draw(st.integers(1, 5))
     amounts, kinds = draw(st.integers(1, 3)), draw(st.integers(1, 2))
-    shapes = tuple(draw(st.lists(st.sampled_from(Shape), min_size=1, max_size=4)))
+    shapes = (Shape.SQUARE,) * bounded + tuple(draw(st.lists(st.sampled_from(Shape), min_size=1, max_size=4)))
 
     def table(rows: int, columns: int, low: int, high: int) -> np.ndarray:
         cells = st.lists(st.integers(low, high), min_size=rows * columns, max_size=rows * columns)
@@ -49,8 +49,8 @@ def drawn(draw: Callable, *, together: bool = True, wishes: bool = True) -> Draw
         open=table(kinds, places, 0, 4) > 0,
         demand=table(amounts, items, 0, 5),
         limit=table(amounts, places, 0, 20),
-        transient=table(1, amounts, 0, 1)[0] > 0,
-        feature=table(len(shapes), items, -2, 5),
+        transient=table(1, amounts, 0, 1 - bounded)[0] > 0,
+        feature=table(len(shapes), items, -2 * (not bounded), 5),
         offset=table(len(shapes), places, -5, 15),
         weight=table(len(shapes), places, 0, 3),
         shapes=shapes,
