@@ -35,6 +35,8 @@ from cloudmanager.config import (
     prometheus,
     pxe,
     secrets,
+    sign,
+    volumes,
     webhooks,
 )
 from cloudmanager.errors import Misconfigured
@@ -69,6 +71,8 @@ SECTIONS = (
     prometheus,
     pxe,
     secrets,
+    sign,
+    volumes,
     webhooks,
 )
 

@@ -22,7 +22,7 @@ MIRRORED: Final = frozenset({"raid1", "mirror"})
 """Kinds of segments whose devices are copies of each other; `mirror` is the older of the two."""
 
 _DEVICE: Final = re.compile(r"(.+)\(([0-9]+)\)")
-_ACTIVE, _MISSING, _ALLOCATABLE = 4, 2, 0  # places in lv_attr and pv_attr
+_ACTIVE, _OPEN, _MISSING, _ALLOCATABLE = 4, 5, 2, 0  # places in lv_attr and pv_attr
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,11 @@ class LogicalVolume:
     def active(self) -> bool:
         """Whether this host uses it."""
         return self.attr[_ACTIVE : _ACTIVE + 1] not in ("", "-")
+
+    @property
+    def open(self) -> bool:
+        """Whether something on this host has it open."""
+        return self.attr[_OPEN : _OPEN + 1] == "o"
 
     @property
     def thin(self) -> bool:

@@ -6,6 +6,7 @@ a lease follow it. lvmlockd names the lease of a logical volume by the volume's 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _HEADINGS: Final = ["offset", "lockspace", "resource", "timestamp", "own", "gen", "lver"]
+_CUT: Final = "…"
 _HOST, _LEASE, _SHARER = 6, 7, 3  # how many words a line has
 _NOBODY = 0
+_LONGEST = 47
+"""Characters of a host's name that a dump shows: longer ones are cut."""
+_MADE_UP: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.")
+"""What sanlock puts before the host's own name unless `our_host_name` is configured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who holds a lease, by the names that the hosts have given themselves, and whether one has it alone."""
+    """Who holds a lease, and whether one has it alone. A name that sanlock has cut ends with `…`."""
 
     hosts: tuple[str, ...] = ()
     exclusive: bool = False
@@ -61,6 +67,15 @@ def read_leases(text: str) -> Mapping[str, Lock]:
     return {resource: area.lock(resource) for resource in area.owners}
 
 
+def is_name_of(name: str, host: str) -> bool:
+    """Whether a name in a lock may be this host's."""
+    return host.startswith(name[:-1]) if name.endswith(_CUT) else name == host
+
+
+def _own_name(told: str) -> str:
+    return _MADE_UP.sub("", told) + (_CUT if len(told) >= _LONGEST else "")
+
+
 def _take(area: _Area, row: Sequence[str], last: str) -> str:
     """Take one line; answers the lease that the next lines may belong to."""
     if len(row) == _SHARER:
@@ -68,7 +83,7 @@ def _take(area: _Area, row: Sequence[str], last: str) -> str:
         return last
     _, _, name, timestamp, owner, generation, *_ = row
     if len(row) == _HOST:
-        area.hosts[int(owner)] = (name, int(generation))
+        area.hosts[int(owner)] = (_own_name(name), int(generation))
         return ""
     if len(row) != _LEASE:
         raise ValueError(row)

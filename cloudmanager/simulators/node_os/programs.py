@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cloudmanager.simulators.node_os import daemons, files, machine, packages, sshd, systemd
+from cloudmanager.simulators.node_os import (
+    daemons,
+    files,
+    lvm,
+    machine,
+    packages,
+    sanlock,
+    sshd,
+    systemd,
+)
 from cloudmanager.simulators.node_os.system import System
 from cloudmanager.simulators.ssh.answer import Answer
 
@@ -17,10 +26,15 @@ Program = Callable[[System, Sequence[str], bytes], str | Answer]
 PROGRAMS: dict[str, Program] = {
     "cat": files.cat,
     "install": files.install,
+    "lvchange": lvm.lvchange,
+    "lvconvert": lvm.lvconvert,
+    "lvm": lvm.lvm,
     "printenv": machine.printenv,
+    "pvmove": lvm.pvmove,
     "needs-restarting": packages.needs_restarting,
     "rm": files.rm,
     "rsyslogd": daemons.rsyslogd,
+    "sanlock": sanlock.sanlock,
     "sshd": sshd.sshd,
     "systemctl": systemd.systemctl,
     "systemd-run": systemd.systemd_run,

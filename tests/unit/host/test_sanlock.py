@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudmanager.errors import HostRefused
-from cloudmanager.host.sanlock import Lock, read_leases
+from cloudmanager.host.sanlock import Lock, is_name_of, read_leases
 
 RECORDED = (Path(__file__).parents[2] / "recordings" / "sanlock" / "leases.txt").read_text()
 ALONE = "Z5uZEu-M8vZ-idqp-AQ7Z-EtXL-Hbp2-z5NvRS"
@@ -51,3 +51,14 @@ def test_a_released_lease_is_free():
 def test_what_is_no_lease_area_is_refused(text):
     with pytest.raises(HostRefused, match="lease area"):
         read_leases(text)
+
+
+def test_names_that_sanlock_makes_up():
+    """Recorded from a sanlock without `our_host_name` on storage1.demo.local."""
+    made_up = "be4b2faf-3bb5-44c0-a545-13cccd4b6f5b.storage1.d"
+    found = read_leases(RECORDED.replace("storage1.demo.local", made_up))
+    assert found[ALONE].hosts == ("storage1.d…",)
+    assert is_name_of("storage1.d…", "storage1.demo.local")
+    assert not is_name_of("storage1.d…", "storage11.demo.local")
+    assert is_name_of("storage1", "storage1")
+    assert not is_name_of("storage1", "storage1.demo.local")

@@ -1,0 +1,1 @@
+"""Flows on volumes of LVM backends."""
