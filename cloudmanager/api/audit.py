@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_ACTS_BY_GET = frozenset({"signs.guard_node_by_get"})
+"""What the reference documents as a GET, and changes something."""
+
 _LONGEST = 1000
 _TASKS = "/v1/tasks/"
 
@@ -35,7 +38,8 @@ def register(app: Flask) -> None:
 
 def _keep(response: Response) -> Response:
     """Write the record; when that fails it goes to the log, because what has happened cannot be undone."""
-    if request.method not in _READING and request.endpoint is not None:
+    acts = request.method not in _READING or request.endpoint in _ACTS_BY_GET
+    if acts and request.endpoint is not None:
         record = _record(request.endpoint, response)
         try:
             audit.write(services().database, record)

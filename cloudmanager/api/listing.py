@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -27,7 +26,7 @@ def list_answer(source: Source, window: Window, plural: str) -> Response:
     if window.limit is None:
         return _everything(database, source, window, plural)
     with database.reading() as session:
-        objects = list(source.objects(session, replace(window, limit=window.limit + 1)))
+        objects = list(source.objects(session, window.with_one_more()))
     return answer({plural: objects[: window.limit]}, headers=next_link(window, len(objects)))
 
 

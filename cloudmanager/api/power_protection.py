@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloudmanager.openstack.port import CloudPort
-    from cloudmanager.openstack.records import Server
+    from cloudmanager.openstack.records import Hypervisor, Server
 
 AT_REST = frozenset({"stopped", "suspended", "shelved", "shelved_offloaded", "soft-delete", "deleted"})
 """States in which a server has no process on its host. One in ERROR may have: it counts as running."""
@@ -58,20 +58,26 @@ async def _running(
     cloud: CloudPort, nodes: Mapping[int, tuple[str | None, str | None]]
 ) -> dict[int, list[Server]]:
     """{node: what runs on it}, of those on which anything does."""
-    hypervisors = await cloud.hypervisors()
-    hosts = {each.id: each.host for each in hypervisors}
-    named = {folded(name): each.host for each in hypervisors for name in (each.name, each.host)}
-    on: dict[int, str] = {}
-    for key, (name, hypervisor_id) in nodes.items():
-        host = hosts.get(hypervisor_id or "") or named.get(folded(name or ""))
-        if host:
-            on[key] = host
+    on = hosts_of(nodes, await cloud.hypervisors())
     servers = await asyncio.gather(*(cloud.servers_on(host) for host in on.values()))
     running = {
         key: [server for server in there if server.vm_state not in AT_REST]
         for key, there in zip(on, servers, strict=True)
     }
     return {key: there for key, there in running.items() if there}
+
+
+def hosts_of(
+    nodes: Mapping[int, tuple[str | None, str | None]], hypervisors: Sequence[Hypervisor]
+) -> dict[int, str]:
+    """{node: its host}, of the nodes {id: (name, hypervisor id)} that are hosts."""
+    hosts = {each.id: each.host for each in hypervisors}
+    named = {folded(name): each.host for each in hypervisors for name in (each.name, each.host)}
+    found = {
+        key: hosts.get(hypervisor_id or "") or named.get(folded(name or ""))
+        for key, (name, hypervisor_id) in nodes.items()
+    }
+    return {key: host for key, host in found.items() if host}
 
 
 def _names(servers: Sequence[Server]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.api import filters
@@ -45,6 +45,10 @@ class Window:
     offset: int = 0
     limit: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_one_more(self) -> Window:
+        """The same, and one object more, by which one knows whether there is a next page."""
+        return self if self.limit is None else replace(self, limit=self.limit + 1)
 
 
 @dataclass(frozen=True)

@@ -167,14 +167,14 @@ def in_words(verdict: Verdict) -> str:
 async def find_node(run: Run, host: str) -> int | None:
     """The host's machine in the inventory: by its hypervisor's id, else by its name."""
     hypervisors = await run.ports.cloud.hypervisors(max_age=_LIST_AGE)
-    mine = [hypervisor for hypervisor in hypervisors if hypervisor.host == host]
-    return await run.read(lambda session: _node_id(session, host, mine))
+    return await run.read(lambda session: node_of(session, host, hypervisors))
 
 
-def _node_id(session: Session, host: str, hypervisors: Sequence[Hypervisor]) -> int | None:
+def node_of(session: Session, host: str, hypervisors: Sequence[Hypervisor]) -> int | None:
     """None also when several nodes answer to it: cutting the power of a guess is worse than asking."""
-    names = {host, *(hypervisor.name for hypervisor in hypervisors)}
-    ids = {hypervisor.id for hypervisor in hypervisors}
+    mine = [hypervisor for hypervisor in hypervisors if hypervisor.host == host]
+    names = {host, *(hypervisor.name for hypervisor in mine)}
+    ids = {hypervisor.id for hypervisor in mine}
     query = select(Node.id).where(or_(Node.hypervisor_id.in_(ids), Node.name.in_(names)))
     found = session.scalars(query).all()
     return found[0] if len(found) == 1 else None

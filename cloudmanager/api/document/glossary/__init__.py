@@ -66,7 +66,7 @@ PARAMETERS: Mapping[str, Words] = {
     "nodes": {**power.ACTION_RECORD, **nodes.NODE},
     "power-controls": power.CONTROL,
     "spare-loans": spares.LOAN,
-    "sign": sign.SIGN,
+    "signs": sign.SIGN,
     "tasks": tasks.TASK,
     "webhooks": {**webhooks.DELIVERY, **webhooks.WEBHOOK},
 }
