@@ -115,6 +115,7 @@ class NodeShape(Schema):
     is_controller = fields.Boolean()
     inventory_code = fields.String(allow_none=True)
     created_at = fields.DateTime()
+    dcc = fields.Boolean()
     image = fields.Nested(ImageReference, allow_none=True)
     node_class = fields.Nested(ClassReference, allow_none=True)
     node_type = fields.Nested(TypeReference, allow_none=True)

@@ -18,21 +18,24 @@ from cloudmanager.api.query import Options, flag
 from cloudmanager.api.reading import Nested, Source
 from cloudmanager.api.resource import Resource
 from cloudmanager.api.services import services
-from cloudmanager.errors import Busy
+from cloudmanager.errors import Busy, Conflict
+from cloudmanager.flows.nodes.asking import subject_of as os_subject_of
 from cloudmanager.models import (
     AvailabilityStorage,
     FlowRow,
+    GuardedNode,
     Node,
     NodeAvailabilityStorage,
     NodeClass,
     NodeControl,
+    NodeFacts,
     NodeImage,
     NodeType,
     PowerControl,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -53,6 +56,7 @@ def subject_of(node_id: int) -> str:
 node, classes, types = Node.__table__, NodeClass.__table__, NodeType.__table__
 images, assigned, controls = NodeImage.__table__, NodeControl.__table__, PowerControl.__table__
 storages, uses = AvailabilityStorage.__table__, NodeAvailabilityStorage.__table__
+facts = NodeFacts.__table__
 
 SELECT_NODES = (
     select(
@@ -67,6 +71,7 @@ SELECT_NODES = (
         node.c.is_controller,
         node.c.inventory_code,
         node.c.created_at,
+        node.c.dcc,
         node.c.hypervisor_id,
         node.c.controller_id,
         node.c.controller_type,
@@ -118,10 +123,10 @@ def present(row: Any, controls: list[dict[str, Any]], storages: list[dict[str, A
     """A node as the API shows it."""
     (
         key, name, title, description, owner, active, condition, is_reserved, is_controller, inventory_code,
-        created_at, hypervisor_id, controller_id, controller_type, cpu_allocation_ratio, ram_allocation_ratio,
-        dtc_number, row_number, rack_number, unit_number, cpu_amount, ram_mb, hdd_gb, mac_address,
-        ip_addresses, metadata, power_state, power_state_checked_at, class_id, class_name, class_is_default,
-        type_id, type_name, image_id, image_name,
+        created_at, dcc, hypervisor_id, controller_id, controller_type, cpu_allocation_ratio,
+        ram_allocation_ratio, dtc_number, row_number, rack_number, unit_number, cpu_amount, ram_mb, hdd_gb,
+        mac_address, ip_addresses, metadata, power_state, power_state_checked_at, class_id, class_name,
+        class_is_default, type_id, type_name, image_id, image_name,
     ) = row  # fmt: skip
     return {
         "id": key,
@@ -135,6 +140,7 @@ def present(row: Any, controls: list[dict[str, Any]], storages: list[dict[str, A
         "is_controller": is_controller,
         "inventory_code": inventory_code,
         "created_at": created_at,
+        "dcc": dcc,
         "image": None if image_id is None else {"id": image_id, "name": image_name},
         "node_class": None
         if class_id is None
@@ -181,6 +187,11 @@ def present_storage(row: Any) -> dict[str, Any]:
     return {"id": row[1], "name": row[2]}
 
 
+def present_hwinfo(row: Any) -> Any:
+    """The hardware of a node, as it was stored."""
+    return None if row[1] is None else orjson.Fragment(row[1])
+
+
 SOURCE = Source(
     SELECT_NODES,
     key=Node.id,
@@ -201,13 +212,27 @@ SOURCE = Source(
     ),
 )
 
+HARDWARE = Nested(
+    select(facts.c.node_id, cast(facts.c.hwinfo, Text)),
+    parent=NodeFacts.node_id,
+    order=NodeFacts.node_id,
+    present=present_hwinfo,
+)
+
 OPTIONS = Options(
     {
         "with_os_object": flag("Show `os_hypervisor`, OpenStack's record, of nodes of the class hypervisor."),
         "with_hwinfo": flag("Show `hwinfo`, facts about the hardware, of nodes of the class hypervisor."),
     }
 )
-OBSERVED = ("power_state", "power_state_checked_at", "cpu_allocation_ratio", "ram_allocation_ratio", "nas")
+OBSERVED = (
+    "power_state",
+    "power_state_checked_at",
+    "cpu_allocation_ratio",
+    "ram_allocation_ratio",
+    "dcc",
+    "nas",
+)
 _SHOWN_BY = {"with_os_object": OS_HYPERVISOR, "with_hwinfo": "hwinfo"}
 
 
@@ -217,37 +242,42 @@ def view(options: Mapping[str, bool]) -> Source:
     if not names:
         return SOURCE
 
-    def present_more(*parts: Any) -> dict[str, Any]:
-        shown = present(*parts)
+    def present_more(row: Any, controls: Any, storages: Any, hardware: Sequence[Any] = ()) -> dict[str, Any]:
+        shown = present(row, controls, storages)
         node_class = shown["node_class"]
-        is_hypervisor = node_class is not None and node_class["name"] == HYPERVISOR
-        return shown | dict.fromkeys(names) if is_hypervisor else shown
+        if node_class is None or node_class["name"] != HYPERVISOR:
+            return shown
+        shown |= dict.fromkeys(names)
+        return shown | {"hwinfo": hardware[0]} if hardware else shown
 
+    nested = (*SOURCE.nested, HARDWARE) if options["with_hwinfo"] else SOURCE.nested
     if not options["with_os_object"]:
-        return replace(SOURCE, present=present_more)
-    cloud = services().cloud
+        return replace(SOURCE, present=present_more, nested=nested)
     return WithRecords(
-        statement=SELECT_NODES, key=Node.id, present=present_more, nested=SOURCE.nested, cloud=cloud
+        statement=SELECT_NODES, key=Node.id, present=present_more, nested=nested, cloud=services().cloud
     )
 
 
-def detail(shown: dict[str, Any]) -> dict[str, Any]:
+def detail(session: Session, shown: dict[str, Any]) -> dict[str, Any]:
     """A single node also tells its sessions to storage hosts, once they are collected; null until then."""
-    return {**shown, "nas": None}
+    return {**shown, "nas": session.scalar(select(NodeFacts.nas).where(NodeFacts.node_id == shown["id"]))}
 
 
 # --- writing -----------------------------------------------------------------------------------------------
 
 
 def release(session: Session, node: Node) -> None:
-    """A node that a task works on stays until the task has ended."""
+    """A node that a task works on stays until the task has ended, a guarded one as long as it is guarded."""
     query = select(FlowRow.id, FlowRow.kind).where(
-        FlowRow.subject == subject_of(node.id), FlowRow.ended_at.is_(None)
+        FlowRow.subject.in_([subject_of(node.id), os_subject_of(node.id)]), FlowRow.ended_at.is_(None)
     )
     if (open_flow := session.execute(query).first()) is not None:
         flow_id, kind = open_flow
         message = f"task {flow_id} ({kind}) works on node {node.id}: wait for it or cancel it"
         raise Busy(message, flow_id)
+    if session.get(GuardedNode, node.id) is not None:
+        way_out = f"deactivate that by /v1/sign/node/{node.id}/action"
+        raise Conflict(f"the servers of node {node.id} are guarded: {way_out}")
     follow(session, [node.mac_address])
 
 

@@ -83,7 +83,7 @@ class Resource:
     release: Callable[[Session, Any], None] | None = None
     options: Options = NO_QUERY
     view: Callable[[Mapping[str, Any]], Source] | None = None
-    detail: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    detail: Callable[[Session, dict[str, Any]], dict[str, Any]] | None = None
     observed: frozenset[str] = frozenset()
     read_errors: tuple[int, ...] = ()
     countable: bool = True
@@ -128,7 +128,7 @@ class Resource:
         shown = source.one(session, key, self._scope(variables or {}))
         if shown is None:
             raise self.missing(key)
-        return self.detail(shown) if self.detail else shown
+        return self.detail(session, shown) if self.detail else shown
 
     def one(
         self, shown: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None

@@ -51,8 +51,12 @@ class _HostFilter(filters.Filter):
     def condition(self, value: str) -> ColumnElement[bool]:
         """The tasks of this host."""
         host = filters.text_value(value.removeprefix("eq:"))
-        named = select(literal("node:") + cast(Node.id, String)).where(Node.name == host)
-        return or_(FlowRow.subject.in_([host, f"host:{host}"]), FlowRow.subject.in_(named))
+        named = (
+            select(literal(prefix) + cast(Node.id, String)).where(Node.name == host)
+            for prefix in ("node:", "node-os:")
+        )
+        of_node = (FlowRow.subject.in_(subjects) for subjects in named)
+        return or_(FlowRow.subject.in_([host, f"host:{host}"]), *of_node)
 
 
 class _TaskQuery(ListQuery):

@@ -1,8 +1,8 @@
 """The virtual controller that nodes belong to: `attach-nodes`, `detach-nodes`, and one below for each node.
 
 Parameters: `controller`, its uuid; `nodes` {id: name}, or `node_id` of one. Only the binding is changed,
-never a server. Where `[node_actions] controllers` has the controller's address, the node is told. Result of the
-upper ones: `{"success": [names], "failed": [names]}`.
+never a server. Where `[node_actions] controllers` has the controller's address, the node is told. Result of
+the upper ones: `{"success": [names], "failed": [names]}`.
 """
 
 from __future__ import annotations
