@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from cloudmanager.inventory_commands import inventory
 from cloudmanager.lab_commands import lab
 from cloudmanager.power_commands import power
 from cloudmanager.pxe_commands import pxe
+from cloudmanager.sign_commands import sign
 
 if TYPE_CHECKING:
     from cloudmanager.config import Config
@@ -127,31 +129,27 @@ def rotate_secrets(config_file: Path | None, state_dir: Path) -> None:
     """Encrypt all stored passwords again with the first key of [secrets] key_file."""
     from sqlalchemy import select
 
-    from cloudmanager.models import NodeLogin, PowerControl, Webhook
+    from cloudmanager.models import NodeLogin, PowerControl, SigningKey, Webhook
     from cloudmanager.vault import Vault
 
+    sealed = {
+        PowerControl: ("sealed_password", "sealed_pending_password", "sealed_ssh_key"),
+        Webhook: ("sealed_secret",),
+        NodeLogin: ("sealed_password", "sealed_ssh_key"),
+        SigningKey: ("sealed",),
+    }
     config = load(config_file, state_dir)
-    vault = Vault(Path(config.secrets.key_file))
+    vault, counts = Vault(Path(config.secrets.key_file)), []
     with _database(config).transaction() as session:
-        controls = session.scalars(select(PowerControl)).all()
-        for control in controls:
-            vault.check(control.sealed_password)
-            vault.check(control.sealed_pending_password)
-            vault.check(control.sealed_ssh_key)
-            control.sealed_password = vault.renew(control.sealed_password)
-            control.sealed_pending_password = vault.renew(control.sealed_pending_password)
-            control.sealed_ssh_key = vault.renew(control.sealed_ssh_key)
-        webhooks = session.scalars(select(Webhook)).all()
-        for webhook in webhooks:
-            vault.check(webhook.sealed_secret)
-            webhook.sealed_secret = vault.renew(webhook.sealed_secret) or ""
-        logins = session.scalars(select(NodeLogin)).all()
-        for login in logins:
-            vault.check(login.sealed_password)
-            vault.check(login.sealed_ssh_key)
-            login.sealed_password = vault.renew(login.sealed_password)
-            login.sealed_ssh_key = vault.renew(login.sealed_ssh_key)
-    told = f"{len(controls)} power controls, {len(webhooks)} webhooks and {len(logins)} log-ins of nodes"
+        for model, columns in sealed.items():
+            rows = session.scalars(select(model)).all()
+            for row, column in itertools.product(rows, columns):
+                vault.check(getattr(row, column))
+                setattr(row, column, vault.renew(getattr(row, column)))
+            counts.append(len(rows))
+    controls, webhooks, logins, keys = counts
+    logins_and_keys = f"{logins} log-ins of nodes and {keys} signing keys"
+    told = f"{controls} power controls, {webhooks} webhooks, {logins_and_keys}"
     click.echo(f"encrypted again: the secrets of {told}; older keys can be removed")
 
 
@@ -274,3 +272,4 @@ main.add_command(inventory)
 main.add_command(lab)
 main.add_command(power)
 main.add_command(pxe)
+main.add_command(sign)

@@ -20,6 +20,7 @@ from cloudmanager.cli import main
 from cloudmanager.config import reference
 from cloudmanager.db import Database
 from cloudmanager.models import Node, NodeLogin, PowerControl, Webhook
+from cloudmanager.sign.keys import SigningKeys
 from cloudmanager.state_dir import StateDirectory
 from cloudmanager.vault import Vault
 
@@ -90,12 +91,13 @@ def test_secrets_are_rotated(run, site):
         session.add(PowerControl(**control, coils_count=1, **sealed))
         session.add(Webhook(url="http://h/", kinds=["*"], sealed_secret=old.seal("whsec_x")))
         session.add(Node(id=1, name="n1"))
+        SigningKeys(old).sign(session, b"content")
         session.add(NodeLogin(node_id=1, sealed_password=old.seal("os pw"), sealed_ssh_key=old.seal("key")))
 
     old_key = site.key_file.read_bytes()
     site.key_file.write_bytes(Fernet.generate_key() + b"\n" + old_key)
     told = run("db", "rotate-secrets", "--state-dir", site.path).stdout
-    assert "1 power controls, 1 webhooks and 1 log-ins of nodes" in told
+    assert "1 power controls, 1 webhooks, 1 log-ins of nodes and 1 signing keys" in told
 
     site.key_file.write_bytes(site.key_file.read_bytes().splitlines()[0])
     with database.reading() as session:
@@ -105,9 +107,24 @@ def test_secrets_are_rotated(run, site):
         assert vault.open(session.query(Webhook).one().sealed_secret) == "whsec_x"
         login = session.query(NodeLogin).one()
         assert (vault.open(login.sealed_password), vault.open(login.sealed_ssh_key)) == ("os pw", "key")
+        assert SigningKeys(vault).current_id(session)
     site.key_file.write_bytes(old_key)
     result = run("db", "rotate-secrets", "--state-dir", site.path, code=2)
     assert "no key there opens the stored passwords" in result.stderr
+    database.close()
+
+
+def test_another_key_signs(run, site):
+    database = Database.from_config(configuration.load(site.config_file))
+    keys = SigningKeys(Vault(site.key_file))
+    with database.transaction() as session:
+        old_id, signature = keys.sign(session, b"content")
+    told = run("sign", "rotate-key", "--state-dir", site.path).stdout
+    with database.reading() as session:
+        new_id = SigningKeys(Vault(site.key_file)).current_id(session)
+        assert told == f"signed with {new_id} from now on\n"
+        assert new_id != old_id
+        assert SigningKeys(Vault(site.key_file)).verify(session, old_id, signature, b"content")
     database.close()
 
 
