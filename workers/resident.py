@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -26,11 +26,17 @@ from cloudmanager.system_clock import SystemClock
 from cloudmanager.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from cloudmanager.config import Config
+    from cloudmanager.openstack.port import CloudPort
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
+
+_CLOUD_SECONDS = 60.0
+"""For how long a Celery task waits for the cloud."""
 
 
 class Resident:
@@ -48,6 +54,7 @@ class Resident:
         self._loop: asyncio.AbstractEventLoop
         self._stopping: asyncio.Event
         self._engine: Engine
+        self._cloud: CloudPort
         self._work: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -59,6 +66,11 @@ class Resident:
         """Hand flows to the engine and return at once."""
         self._ready.wait()
         self._loop.call_soon_threadsafe(self._take, ids)
+
+    def ask(self, question: Callable[[CloudPort], Coroutine[Any, Any, T]]) -> T:
+        """What `question` finds out of the cloud; raises what the port raises, and TimeoutError."""
+        self._ready.wait()
+        return asyncio.run_coroutine_threadsafe(question(self._cloud), self._loop).result(_CLOUD_SECONDS)
 
     def stop(self) -> None:
         """Let running steps come to their end, give the rest back, log out of the devices."""
@@ -81,7 +93,7 @@ class Resident:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         power = Power(self.database, self._vault, self.config)
-        cloud = cloud_for(self.config)
+        cloud = self._cloud = cloud_for(self.config)
         alerts = Prometheus(self.config.prometheus)
         ports = Ports(
             power=power,

@@ -33,6 +33,7 @@ def beat_service(config: Config) -> Service:
     app.conf.beat_schedule = {
         "sweep": _entry(tasks.SWEEP, interval, expires=interval),
         "maintenance": _entry(tasks.MAINTENANCE, interval, expires=interval),
+        "audits": _entry(tasks.AUDITS, interval, expires=interval),
         "integrity": _entry(tasks.INTEGRITY, interval, expires=interval),
         "prune": _entry(tasks.PRUNE, 3600.0, expires=3600.0),
     }

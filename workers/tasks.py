@@ -6,9 +6,15 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import structlog
+
 from cloudmanager import audit, idempotency
+from cloudmanager.audits.rows import prune as prune_audits
 from cloudmanager.bell import ADVANCE
+from cloudmanager.errors import CloudError
 from cloudmanager.flows import FLOWS, store
+from cloudmanager.flows.audits import schedule
+from cloudmanager.flows.audits.execute import KIND as EXECUTE
 from cloudmanager.flows.maintenance import history, openings
 from cloudmanager.flows.maintenance.window import KIND
 from cloudmanager.flows.sign import upkeep
@@ -21,14 +27,18 @@ if TYPE_CHECKING:
 
     from workers.resident import Resident
 
+log = structlog.get_logger(__name__)
+
 SWEEP = "cloudmanager.sweep"
 PRUNE = "cloudmanager.prune"
 MAINTENANCE = "cloudmanager.maintenance"
+AUDITS = "cloudmanager.audits"
 INTEGRITY = "cloudmanager.integrity"
 
 
 def bind(app: Celery, resident: Resident) -> None:
     """Make the tasks of `app` work on this process's engine."""
+    entries = [schedule.Entry.read(line) for line in resident.config.drs.schedule]
 
     @app.task(name=ADVANCE)
     def advance(flow_ids: list[str]) -> None:
@@ -49,6 +59,23 @@ def bind(app: Celery, resident: Resident) -> None:
         queue = FLOWS[KIND].queue
         openings.open_due(resident.database, resident.clock.now(), lambda ids: resident.bell.ring(ids, queue))
 
+    @app.task(name=AUDITS)
+    def begin_audits() -> None:
+        """Begin the audits whose time it is."""
+        ready = schedule.due(resident.database, entries, resident.clock.now())
+        if not ready:
+            return
+        drs, queue = resident.config.drs, FLOWS[EXECUTE].queue
+        params = {"mode": drs.mode, "auto_apply": drs.schedule_applies}
+        try:
+            aggregates = resident.ask(lambda cloud: cloud.aggregates())
+        except (CloudError, TimeoutError) as error:
+            log.warning("scheduled audits not begun: the cloud does not answer", why=str(error))
+            return
+        schedule.begin_due(
+            resident.database, ready, aggregates, params, lambda ids: resident.bell.ring(ids, queue)
+        )
+
     @app.task(name=INTEGRITY)
     def integrity() -> None:
         """See to it that the servers of every guarded node are verified."""
@@ -57,10 +84,11 @@ def bind(app: Celery, resident: Resident) -> None:
 
     @app.task(name=PRUNE)
     def prune() -> None:
-        """Delete tasks, events and audit records that are old, and idempotency keys that have expired."""
+        """Delete tasks, events, audits and audit records that are old, and keys that have expired."""
         database, config, now = resident.database, resident.config, utc_now()
         store.prune(database, now - timedelta(days=config.flows.keep_days))
         history.prune(database, now - timedelta(days=config.audit.keep_days))
         idempotency.prune(database, now - timedelta(hours=config.api.idempotency_hours))
         keeper.prune(database, now - timedelta(days=config.monitor.keep_days))
+        prune_audits(database, now - timedelta(days=config.drs.keep_days))
         audit.prune(database, now - timedelta(days=config.audit.keep_days))

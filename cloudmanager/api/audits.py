@@ -161,9 +161,9 @@ def execute_audit(aggregate_id: int, body: dict[str, Any]) -> Response:
         found = services().cloud.ask(lambda cloud: work_out(cloud, config, params, time.time()))
         return answer({"plan": found[2].told()})
     with services().database.transaction() as session:
-        begun = begin_audit(session, aggregate, params, requested_by=g.caller.name, request_id=g.request_id)
-        assert begun is not None  # noqa: S101  # it is not a scheduled one
-        audit_id, task_id = begun
+        audit_id, task_id = begin_audit(
+            session, aggregate, params, requested_by=g.caller.name, request_id=g.request_id
+        )
         _ring(session, task_id)
         body = _brief(audit_id, AuditStatus.NEW)
         return keep(session, answer(body, 202, {"Location": task_location(task_id)}))
@@ -199,7 +199,7 @@ def apply_audit(aggregate_id: int, body: dict[str, Any]) -> Response:
             )
             _ring(session, task_id)
             return keep(session, accepted(task_id))
-        params = {**audit.params, "aggregate_id": aggregate_id}
+        params = audit.params
     return answer({"plan": _rehearsed(plan, params, now)})
 
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
 
-from cloudmanager.db import insert_or_ignore
 from cloudmanager.errors import NotFound
 from cloudmanager.models import Audit, AuditStatus, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -29,11 +28,9 @@ def subject_of(aggregate_id: int) -> str:
     return f"aggregate:{aggregate_id}"
 
 
-def new_audit(session: Session, values: Mapping[str, Any]) -> int | None:
-    """Insert an audit and answer its id; None when the one for this time is there already."""
-    row = {"status": AuditStatus.NEW, "auto_apply": False, "created_at": utc_now(), **values}
-    audit_id: int | None = session.scalar(insert_or_ignore(session, Audit).values(**row).returning(Audit.id))
-    return audit_id
+def id_of_task(session: Session, task_id: str) -> int:
+    """The audit whose newest flow this is."""
+    return session.scalars(select(Audit.id).where(Audit.task_id == task_id)).one()
 
 
 def keep(session: Session, changes: Sequence[Change]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 
 import pytest
 from sqlalchemy import select, update
@@ -13,7 +12,7 @@ from cloudmanager.drs.options import Options
 from cloudmanager.drs.planner import plan
 from cloudmanager.flows.audits.look import Terms, look
 from cloudmanager.load_sources.allocation import AllocationSource
-from cloudmanager.models import Audit, FlowRow
+from cloudmanager.models import Audit, FlowRow, utc_now
 from cloudmanager.openstack.records import Aggregate, Flavor
 
 BASE = "/v1/aggregates/5"
@@ -64,7 +63,7 @@ def planned(api, aggregate):
     }
     with api.database.transaction() as session:
         session.execute(update(Audit).values(values))
-        session.execute(update(FlowRow).values(ended_at=datetime(2024, 1, 1)))
+        session.execute(update(FlowRow).values(ended_at=utc_now()))
     return audit_id
 
 
@@ -81,7 +80,7 @@ def test_an_audit_is_begun_as_the_reference_shows(api, aggregate):
     assert response.json == {"audit": {"id": audit_id, "status": "NEW"}}
     assert response.headers["Location"] == f"/v1/tasks/{row.id}"
     assert (row.kind, row.subject) == ("execute-audit", "aggregate:5")
-    assert row.params == {"aggregate_id": 5, "audit_id": audit_id, "mode": "balance"}
+    assert row.params == {"aggregate_id": 5, "aggregate_name": "prod", "mode": "balance"}
     assert api.bell.rung == [row.id]
     status = api.ask("POST", f"{ACTIONS}/get-audit-status", {"audit_id": audit_id})
     assert (status.status_code, status.json) == (200, response.json)

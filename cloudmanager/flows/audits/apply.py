@@ -40,7 +40,8 @@ _HOSTS_AGE = 2.0
 
 async def take_the_plan(run: Run) -> Outcome:
     """Read the plan and how the hosts stood when it was made."""
-    audit_id = run.params["audit_id"]
+    run.memo.setdefault("audit_id", run.params.get("audit_id"))
+    audit_id: int = run.memo["audit_id"]
     plan, packed = await run.read(lambda session: (_plan_of(session, audit_id), packed_of(session, audit_id)))
     if plan is None or packed is None:
         raise Conflict(f"audit {audit_id} has no plan")
@@ -93,7 +94,7 @@ async def note_what_was_moved(run: Run) -> Outcome:
 
 
 async def _moves(run: Run) -> Moves:
-    plan = await run.read(lambda session: _plan_of(session, run.params["audit_id"]))
+    plan = await run.read(lambda session: _plan_of(session, run.memo["audit_id"]))
     children = {child.params["move"]: child for child in await run.children("move-server")}
     return Moves(plan["moves"] if plan else [], run.memo["outcomes"], children)
 
@@ -150,15 +151,15 @@ def _report(run: Run, moves: Moves) -> None:
     """Bring the task's result and the audit's row up to date."""
     rows = moves.told()
     if run.result is None or run.result.get("moves") != rows:
-        run.write(keep, (run.params["audit_id"], {"outcomes": rows}))
-    run.result = {"audit": {"id": run.params["audit_id"], "status": AuditStatus.APPLYING}, "moves": rows}
+        run.write(keep, (run.memo["audit_id"], {"outcomes": rows}))
+    run.result = {"audit": {"id": run.memo["audit_id"], "status": AuditStatus.APPLYING}, "moves": rows}
 
 
 async def tell_the_end(run: Run) -> Outcome:
     """The audit is applied."""
     run.result = {
         **run.result,
-        "audit": {"id": run.params["audit_id"], "status": AuditStatus.APPLIED},
+        "audit": {"id": run.memo["audit_id"], "status": AuditStatus.APPLIED},
     }
     return Done(in_words(await _moves(run)))
 

@@ -1,7 +1,7 @@
 """`execute-audit`: look at an aggregate, plan for it, and with `auto_apply` carry the plan out.
 
-Parameters: `aggregate_id`, `audit_id`, `mode`; optional `auto_apply`, `allow_off_vm` and what
-`cloudmanager.audits.options` takes. Result: `{"audit": {"id", "status"}, "moves", "why_empty"}`.
+Parameters: `aggregate_id`, `aggregate_name`, `mode`; optional `auto_apply`, `allow_off_vm`, `scheduled_for`
+and what `cloudmanager.audits.options` takes. Result: `{"audit": {"id", "status"}, "moves", "why_empty"}`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from cloudmanager.audits.options import options_for
 from cloudmanager.audits.packing import pack
 from cloudmanager.audits.planning import plan_apart
-from cloudmanager.audits.rows import keep
+from cloudmanager.audits.rows import id_of_task, keep
 from cloudmanager.flows.audits.apply import APPLYING, UNDO
 from cloudmanager.flows.audits.look import Terms, aggregate_of, look
-from cloudmanager.flows.audits.story import PLANNING, ended
+from cloudmanager.flows.audits.story import PLANNING, ended, opened
 from cloudmanager.flows.audits.strangers import foreign_note, strangers
 from cloudmanager.flows.base import Done, Flow, Outcome, Wait
 from cloudmanager.flows.hosts.fence import when
@@ -56,8 +56,9 @@ async def work_out(
 
 async def begin_audit(run: Run) -> Outcome:
     """Say in the row that it is worked on."""
-    run.write(keep, (run.params["audit_id"], {"status": AuditStatus.RUNNING}))
-    return Done(f"audit {run.params['audit_id']} is begun")
+    audit_id = run.memo["audit_id"] = await run.read(lambda session: id_of_task(session, run.id))
+    run.write(keep, (audit_id, {"status": AuditStatus.RUNNING}))
+    return Done(f"audit {audit_id} is begun")
 
 
 async def measure_and_plan(run: Run) -> Outcome:
@@ -78,10 +79,10 @@ async def measure_and_plan(run: Run) -> Outcome:
         "snapshot": pack(snapshot, options),
         "planned_at": snapshot.taken_at,
     }
-    run.write(keep, (params["audit_id"], values))
+    run.write(keep, (run.memo["audit_id"], values))
     PLANNING.labels(mode=params["mode"]).observe(max(0.0, run.now() - began))
     run.result = {
-        "audit": {"id": params["audit_id"], "status": AuditStatus.DONE},
+        "audit": {"id": run.memo["audit_id"], "status": AuditStatus.DONE},
         "moves": len(made.moves),
         "why_empty": made.why_empty,
     }
@@ -117,5 +118,6 @@ EXECUTE_AUDIT = Flow(
     queue=QUEUE,
     steps=(begin_audit, measure_and_plan, *(when(shall_apply, step) for step in APPLYING)),
     undo=(leave_the_desk, *UNDO),
+    begin=opened,
     finish=ended,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.audits.rows import audit_of, keep, new_audit, subject_of
+from cloudmanager.audits.rows import audit_of, id_of_task, keep, subject_of
 from cloudmanager.errors import Conflict
 from cloudmanager.flows.opening import start
 from cloudmanager.models import AuditStatus
@@ -34,34 +34,22 @@ def begin_audit(
     *,
     requested_by: str | None,
     request_id: str | None = None,
-    scheduled_for: float | None = None,
-) -> tuple[int, str] | None:
-    """Open an audit: (its id, its task). None: the one that was scheduled for this time is begun already.
-
-    Raises `Busy` while the aggregate is being balanced.
-    """
-    values = {
-        "aggregate_id": aggregate.id,
-        "aggregate_name": aggregate.name,
-        "mode": params["mode"],
-        "params": dict(params),
-        "auto_apply": bool(params.get("auto_apply")),
-        "requested_by": requested_by,
-        "scheduled_for": scheduled_for,
-    }
-    audit_id = new_audit(session, values)
-    if audit_id is None:
-        return None
+) -> tuple[int, str]:
+    """Open an audit: (its id, its task). Raises `Busy` while the aggregate is being balanced."""
     task_id = start(
         session,
         "execute-audit",
         subject=subject_of(aggregate.id),
-        params={**params, "aggregate_id": aggregate.id, "audit_id": audit_id},
+        params=params_for(aggregate, params),
         requested_by=requested_by,
         request_id=request_id,
     )
-    keep(session, [(audit_id, {"task_id": task_id})])
-    return audit_id, task_id
+    return id_of_task(session, task_id), task_id
+
+
+def params_for(aggregate: Aggregate, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of `execute-audit` for this aggregate."""
+    return {**params, "aggregate_id": aggregate.id, "aggregate_name": aggregate.name}
 
 
 def begin_to_apply(
@@ -77,7 +65,7 @@ def begin_to_apply(
         session,
         "apply-audit",
         subject=subject_of(audit.aggregate_id),
-        params={**audit.params, "aggregate_id": audit.aggregate_id, "audit_id": audit.id},
+        params={**audit.params, "audit_id": audit.id},
         requested_by=requested_by,
         request_id=request_id,
         timeout=timeout,

@@ -45,7 +45,7 @@ async def _switch(run: Run, kind: str, part: str) -> Outcome:
     """A flow of this kind for each host that the plan names; one that fails is told, and ends nothing."""
     if not run.ports.config.drs.switch_hosts:
         return Done()
-    hosts = await run.read(lambda session: _named(session, run.params["audit_id"], part))
+    hosts = await run.read(lambda session: _named(session, run.memo["audit_id"], part))
     if not hosts:
         return Done()
     children = {child.params["host"]: child for child in await run.children(kind)}

@@ -37,6 +37,25 @@ STALE = "stale"
 """Where the memo says why the rest of a plan is not carried out."""
 
 
+def opened(session: Session, states: Sequence[FlowState]) -> None:
+    """Hook: every `execute-audit` has its audit."""
+    for state in states:
+        params = state.params
+        values = {
+            "aggregate_id": params["aggregate_id"],
+            "aggregate_name": params["aggregate_name"],
+            "status": AuditStatus.NEW,
+            "mode": params["mode"],
+            "params": params,
+            "auto_apply": bool(params.get("auto_apply")),
+            "requested_by": state.requested_by,
+            "task_id": state.id,
+            "scheduled_for": params.get("scheduled_for"),
+            "created_at": utc_now(),
+        }
+        session.execute(insert(Audit).values(values))
+
+
 def ended(session: Session, states: Sequence[FlowState]) -> None:
     """Hook: the audits of these flows have come to an end, or to a plan that waits for its application."""
     by_task = {state.id: state for state in states}
