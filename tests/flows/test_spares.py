@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import update
 
-from cloudmanager.errors import CloudRefused
+from cloudmanager.errors import CloudRefused, CloudUnreachable
 from cloudmanager.flows import cancel
 from cloudmanager.models import Node
 from cloudmanager.openstack.records import Aggregate, Flavor
@@ -69,6 +69,15 @@ async def test_a_spare_whose_nova_compute_never_reports_is_put_back(site):
     site.assert_as_found()
     assert site.loans()[0].state == "failed"
     assert site.kinds() == ["spare.failed"]
+
+
+async def test_a_report_from_before_it_had_power_is_no_sign_that_it_serves(site):
+    site.kill()
+    spare = site.nova.hosts["sp"]
+    spare.reported, spare.boot = site.cloud.clock.now(), 10_000
+    assert (await site.nova.service("sp")).up
+    flow = await site.failed(site.lend())
+    assert "has not reported" in flow.error
 
 
 async def test_a_spare_that_cannot_be_switched_on_is_not_lent(site):
@@ -228,6 +237,30 @@ async def test_power_that_cannot_be_cut_leaves_it_cordoned_and_it_can_be_asked_a
     site.assert_as_found()
 
 
+async def test_servers_on_their_way_to_it_are_waited_for(site):
+    await lent(site)
+    site.nova.add_server("c", "h2")
+    await site.nova.live_migrate("c", "sp")
+    flow = await site.failed(site.give_back())
+    assert "1 servers are left on sp" in flow.error
+    spare = site.nova.hosts["sp"]
+    assert (spare.machine.on, spare.enabled) == (True, True)
+    assert site.aggregates_of("sp") == {1, 2}
+
+
+async def test_half_returned_it_takes_no_servers(site, monkeypatch):
+    await lent(site)
+
+    async def leave(*_):
+        raise CloudUnreachable("Nova does not answer")
+
+    monkeypatch.setattr(site.nova, "leave_aggregate", leave)
+    await site.failed(site.give_back())
+    spare = site.nova.hosts["sp"]
+    assert (spare.machine.on, spare.enabled) == (True, False)
+    assert site.kinds()[-1] == "spare.kept"
+
+
 async def test_what_is_not_lent_cannot_be_returned(site):
     flow = await site.failed(site.give_back())
     assert flow.error == "sp is not lent"
@@ -255,6 +288,7 @@ async def test_a_spare_that_nova_has_forgotten_is_switched_off(site):
 # --- a host is evacuated, and comes back -------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_an_evacuation_lends_a_spare_and_it_is_returned_when_the_host_is_back(site):
     site.kill()
     await site.done(site.evacuate())
@@ -277,6 +311,17 @@ async def test_a_spare_that_still_has_servers_when_the_host_is_back_stays_lent(s
     await site.cloud.sweep_until_quiet(rounds=400)
     assert site.loans()[0].ended_at is None
     assert site.kinds() == ["spare.lent", "spare.kept"]
+
+
+async def test_a_host_that_is_back_and_stays_cordoned_keeps_its_spare(site):
+    host = site.nova.hosts["h1"]
+    host.enabled, host.reason = False, "disk swap"
+    site.kill()
+    await site.done(site.evacuate())
+    site.revive()
+    await site.cloud.sweep_until_quiet(rounds=400)
+    assert site.loans()[0].ended_at is None
+    assert "takes no servers yet" in site.events()[-1].message
 
 
 async def test_nothing_waits_for_the_spare_while_there_is_room_elsewhere(site):
