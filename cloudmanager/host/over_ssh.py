@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
-from cloudmanager.errors import HostError, HostRefused, HostUnreachable, InvalidInput
+from prometheus_client import Histogram
+
+from cloudmanager.errors import CloudManagerError, HostError, HostRefused, HostUnreachable, InvalidInput
 from cloudmanager.ssh.connection import Denied
 from cloudmanager.ssh.session import Broken, Killed
 
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     Find = Callable[[int], Awaitable[Login]]
     """How to get into a node; `NotFound` without such a node."""
 
+COMMAND_SECONDS: Final = Histogram(
+    "cloudmanager_host_command_seconds", "Time that commands on nodes took.", ["command", "outcome"]
+)
+
 _ON_THE_WAY: Final = 3.0
 """Seconds that a line and its answer may take besides the command's own time."""
 
@@ -46,9 +53,21 @@ class HostsOverSsh:
     ) -> Output:
         """See `HostPort.run`."""
         known = self._catalogue[command]
-        values = known.checked(arguments or {})
+        begun, outcome = time.perf_counter(), "error"
+        try:
+            output = await self._run(known, node_id, arguments or {}, data)
+            outcome = "ok"
+        except CloudManagerError as problem:
+            outcome = type(problem).__name__
+            raise
+        finally:
+            COMMAND_SECONDS.labels(command=command, outcome=outcome).observe(time.perf_counter() - begun)
+        return output
+
+    async def _run(self, known: Command, node_id: int, arguments: Mapping[str, str], data: bytes) -> Output:
+        values = known.checked(arguments)
         if data and not known.stdin:
-            raise InvalidInput(f"the command {command} takes no standard input")
+            raise InvalidInput(f"the command {known.name} takes no standard input")
         login = await self._find(node_id)
         if not login.host:
             raise HostRefused(f"node {node_id} has neither an address nor a name: set ip_addresses")

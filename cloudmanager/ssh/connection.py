@@ -221,6 +221,7 @@ _NOTHING_ELSE: Final[dict[str, object]] = {
     "host_based_auth": False,
     "x509_trusted_certs": None,
     "compression_algs": None,
+    "encryption_algs": "^aes256-gcm@openssh.com,aes128-gcm@openssh.com",  # by half the work of ChaCha20 here
     "preferred_auth": "publickey,password,keyboard-interactive",
 }
 
