@@ -77,24 +77,27 @@ _WHITELIST = {"identity": _IDENTITY, "ldap": _LDAP}
 def answer(identity: Identity, request: Request, domain_id: str) -> Answer:
     """What Keystone says to an administrator who reads, sets, changes or deletes the options of a domain."""
     kept: Config | None = identity.domain_configs.get(domain_id)
+    if request.method == "GET":
+        if kept is None:
+            return failure(404, f"Could not find any options in domain configuration for domain {domain_id}.")
+        return Answer(200, {"config": _shown(kept)})
     if domain_id not in identity.domains:
         return failure(404, f"Could not find domain: {domain_id}.")
-    if request.method in ("PUT", "PATCH") and (kept is not None or request.method == "PUT"):
+    if request.method in ("PUT", "PATCH"):
         return _set(identity, request, domain_id)
-    if kept is None:
-        return failure(404, f"Could not find any options in domain configuration for domain {domain_id}.")
-    if request.method == "GET":
-        return Answer(200, {"config": _shown(kept)})
     if request.method == "DELETE":
-        del identity.domain_configs[domain_id]
+        identity.domain_configs.pop(domain_id, None)
         return Answer(204)
     return failure(405, "The method is not allowed for the requested URL.")
 
 
 def _set(identity: Identity, request: Request, domain_id: str) -> Answer:
+    """Seen on Keystone 29: what is no configuration is one without options; PATCH makes one, too."""
     try:
-        given: Config = {group: dict(options) for group, options in request.json()["config"].items()}
-    except (ValueError, LookupError, TypeError, AttributeError):
+        given: Config = {group: dict(options) for group, options in (request.json()["config"] or {}).items()}
+    except LookupError:
+        given = {}
+    except (ValueError, TypeError, AttributeError):
         return failure(400, "The request body is not a domain configuration.")
     if why := _not_allowed(given):
         return failure(403, f"Invalid domain specific configuration: {why}.")
@@ -102,7 +105,8 @@ def _set(identity: Identity, request: Request, domain_id: str) -> Answer:
     if request.method == "PATCH" and old is not None:
         given = {group: old.get(group, {}) | given.get(group, {}) for group in {**old, **given}}
     identity.domain_configs[domain_id] = given
-    return Answer(200 if old is not None else 201, {"config": _shown(given)})
+    made = request.method == "PUT" and old is None
+    return Answer(201 if made else 200, {"config": _shown(given)})
 
 
 def _not_allowed(config: Config) -> str | None:
