@@ -54,6 +54,8 @@ from cloudmanager.api import (
     tasks,
     tracing,
     unversioned,
+    volume_backends,
+    volumes,
     webhooks,
 )
 from cloudmanager.api.document import answers, fields, introduction
@@ -102,6 +104,8 @@ PARTS = (
     tasks,
     audit_log,
     events,
+    volume_backends,
+    volumes,
     webhooks,
     health,
     metrics,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _OPERATOR = re.compile(r"(eq|neq|in|nin|gt|gte|lt|lte|like|null):", re.ASCII)
 _EQUALITY = ("eq", "neq", "in", "nin", "null")
 _ORDER = ("gt", "gte", "lt", "lte")
+TEXT_OPERATORS = (*_EQUALITY, *_ORDER, "like")
+"""What text can be asked for."""
 _COMPARISONS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "eq": operator.eq,
     "neq": lambda column, value: column.is_distinct_from(value),  # what is null is not equal
@@ -65,8 +67,7 @@ class Filter:
 
     def condition(self, value: str) -> ColumnElement[bool]:
         """The condition that a parameter's value means; ValueError says what is wrong with it."""
-        found = _OPERATOR.match(value)
-        name, operand = (found[1], value[found.end() :]) if found else ("eq", value)
+        name, operand = operator_of(value)
         if name not in self.operators:
             raise ValueError(f"{name}: does not work on a {self.kind}; use {', '.join(self.operators)}")
         column: Any = self.column
@@ -83,6 +84,12 @@ class Filter:
         return made
 
 
+def operator_of(value: str) -> tuple[str, str]:
+    """The operator of a parameter's value, and what it is about."""
+    found = _OPERATOR.match(value)
+    return (found[1], value[found.end() :]) if found else ("eq", value)
+
+
 def integer(column: InstrumentedAttribute[Any]) -> Filter:
     """A whole number."""
     return Filter(column, "integer", _integer, (*_EQUALITY, *_ORDER))
@@ -95,7 +102,7 @@ def boolean(column: InstrumentedAttribute[Any]) -> Filter:
 
 def text(column: InstrumentedAttribute[Any]) -> Filter:
     """Text; `like` compares without regard to case, with the wildcards % and _."""
-    return Filter(column, "string", text_value, (*_EQUALITY, *_ORDER, "like"))
+    return Filter(column, "string", text_value, TEXT_OPERATORS)
 
 
 def moment(column: InstrumentedAttribute[Any]) -> Filter:

@@ -147,6 +147,9 @@ def present(row: Any) -> dict[str, Any]:
 
 
 def _progress(row: Any) -> dict[str, int]:
+    if isinstance(row.result, dict) and "progress" in row.result:  # the flow counts by itself
+        progress: dict[str, int] = row.result["progress"]
+        return progress
     if row.children:
         return {"done": row.children_ended, "total": row.children}
     total = len(FLOWS[row.kind].steps) if row.kind in FLOWS else 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
-from cloudmanager.errors import Conflict, HostError, HostRefused, NotFound
+from cloudmanager.errors import HostError, HostRefused, NotFound
 from cloudmanager.host.lvm import read_report
 from cloudmanager.host.sanlock import Lock, read_leases
 from cloudmanager.models import Node
@@ -131,14 +131,12 @@ def _place(volume: Volume, backend: Backend) -> Place:
     return Place(volume, backend, logical)
 
 
-def place_of(volume: Volume, pools: Sequence[StoragePool]) -> StoragePool:
-    """The pool of a volume; `Conflict` when it does not lie on LVM."""
+def pool_of(volume: Volume, pools: Sequence[StoragePool]) -> StoragePool:
+    """The pool of a volume; `NotFound` when it does not lie on LVM."""
     for pool in pools:
         if pool.name == volume.pool:
             return pool
-    raise Conflict(
-        f"volume {volume.id} lies on {volume.pool or 'no backend'}, which is no LVM backend that is up"
-    )
+    raise NotFound(f"volume {volume.id} lies on {volume.pool or 'nothing yet'}: no LVM backend that reports")
 
 
 def _mapped(name: str) -> str:

@@ -10,6 +10,7 @@ from cloudmanager.api.document.examples import NOTHING, example_of
 from cloudmanager.api.document.glossary import PARAMETERS
 from cloudmanager.api.document.glossary.hosts import SERVER_ID
 from cloudmanager.api.document.glossary.tasks import TASK_ID
+from cloudmanager.api.document.glossary.volumes import VOLUME_ID
 from cloudmanager.api.document.parameters import add_words, is_filter
 from cloudmanager.api.idempotency import REPLAYED
 from cloudmanager.idempotency import HEADER as IDEMPOTENCY_KEY
@@ -27,6 +28,7 @@ _VARIABLES: Mapping[str, tuple[str, Any]] = {
     "task_id": ("Id of the task.", TASK_ID),
     "name": ("Name of the file.", "page.css"),
     "server_id": ("Id of the server.", SERVER_ID),
+    "volume_id": ("Cinder's id of the volume.", VOLUME_ID),
     "instance_uuid": ("Id of the server.", SERVER_ID),
     "key": ("The key.", "image_min_disk"),
     "domain_id": ("Keystone's id of the domain.", "4c8cb6a4be6f4b7ea2dd0b62c3a04ab5"),

@@ -25,6 +25,7 @@ from cloudmanager.api.document.glossary import (
     spares,
     storages,
     tasks,
+    volumes,
     webhooks,
 )
 
@@ -51,6 +52,7 @@ SCHEMAS: Mapping[str, Words] = {
     **spares.SCHEMAS,
     **storages.SCHEMAS,
     **tasks.SCHEMAS,
+    **volumes.SCHEMAS,
     **webhooks.SCHEMAS,
 }
 """The words for the fields of a schema, by the name of its class."""
@@ -68,6 +70,8 @@ PARAMETERS: Mapping[str, Words] = {
     "spare-loans": spares.LOAN,
     "signs": sign.SIGN,
     "tasks": tasks.TASK,
+    "volume-backends": volumes.BACKEND,
+    "volumes": volumes.VOLUME,
     "webhooks": {**webhooks.DELIVERY, **webhooks.WEBHOOK},
 }
 """The words for filters, by the tag of the operation."""
