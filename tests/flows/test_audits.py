@@ -88,6 +88,8 @@ async def test_a_plan_that_is_applied_leaves_nothing_to_plan(balancer):
     audit = balancer.audit(audit_id)
     assert audit.status == "APPLIED"
     assert [row["outcome"] for row in audit.outcomes] == ["moved"] * 4
+    told = {"audit": {"id": audit_id, "status": "APPLIED"}, "moves": 4, "moved": 4, "skipped": 0, "failed": 0}
+    assert task.result == told
     assert all(guest.moves <= 1 for guest in balancer.nova.guests.values())
     again = balancer.audit(await balancer.execute(hold_seconds=0.0))
     assert again.status == "DONE"

@@ -1,8 +1,8 @@
 """`apply-audit`: carry out the plan of an audit, wave after wave, each move checked just before it starts.
 
 Parameters: `aggregate_id`, `audit_id`; optional `allow_off_vm`. What became of each move is in the audit's
-row and in the task's result: `{"audit": {"id", "status"}, "moves": [{"server_id", "outcome", "reason", …}]}`;
-the outcome is one of waiting, running, moved, failed, skipped.
+row; the outcome is one of waiting, running, moved, failed, skipped. Result: `{"audit": {"id", "status"},
+"moves": how many are planned, "moved", "failed", "skipped": how many came to that}`.
 """
 
 from __future__ import annotations
@@ -149,10 +149,12 @@ def _end_of_moves(moves: Moves) -> Outcome:
 
 def _report(run: Run, moves: Moves) -> None:
     """Bring the task's result and the audit's row up to date."""
-    rows = moves.told()
-    if run.result is None or run.result.get("moves") != rows:
-        run.write(keep, (run.memo["audit_id"], {"outcomes": rows}))
-    run.result = {"audit": {"id": run.memo["audit_id"], "status": AuditStatus.APPLYING}, "moves": rows}
+    reported = [len(moves.ended), len(moves.children)]
+    if run.memo.get("reported") != reported:
+        run.memo["reported"] = reported
+        run.write(keep, (run.memo["audit_id"], {"outcomes": moves.told()}))
+    audit = {"id": run.memo["audit_id"], "status": AuditStatus.APPLYING}
+    run.result = {"audit": audit, "moves": len(moves.planned), **moves.counts}
 
 
 async def tell_the_end(run: Run) -> Outcome:

@@ -37,6 +37,12 @@ class Moves:
         """Those that are begun and have not ended."""
         return [index for index, child in self.children.items() if not child.ended]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many came to which end."""
+        ends = [outcome for outcome, _ in self.ended.values()]
+        return {end: ends.count(end) for end in (MOVED, SKIPPED, FAILED)}
+
     def waiting(self, wave: int) -> list[int]:
         """Those of a wave that nobody has begun."""
         return [
@@ -99,6 +105,6 @@ def lost(moves: Moves, outcome: str) -> list[str]:
 
 def in_words(moves: Moves) -> str:
     """How far it is."""
-    counts = {what: len(lost(moves, what)) for what in (MOVED, SKIPPED, FAILED)}
+    counts = moves.counts
     more = "".join(f", {count} {what}" for what, count in counts.items() if count and what != MOVED)
     return f"{counts[MOVED]} of {len(moves.planned)} moves made{more}"
