@@ -172,6 +172,7 @@ def test_domain_config_is_set_changed_and_deleted_and_its_password_never_shown(k
         assert ask(keystone, "DELETE", DOMAIN_CONFIG, token).status_code == 204
         assert ask(keystone, "GET", DOMAIN_CONFIG, token).status_code == 404
     assert ask(keystone, "PATCH", DOMAIN_CONFIG, token, json=change).status_code == 200
+    assert ask(keystone, "DELETE", DOMAIN_CONFIG, token).status_code == 204
     nowhere = DOMAIN_CONFIG.replace("default", "nowhere")
     assert "options" in ask(keystone, "GET", nowhere, token).json()["error"]["message"]
     assert "find domain" in ask(keystone, "PUT", nowhere, token, json=change).json()["error"]["message"]
