@@ -2,7 +2,7 @@
 
 Two of them. The strict one is of all that must not change while the server stays on its host. The portable
 one leaves out what Nova writes anew when the server moves to another host: addresses on which it listens
-there, pinned processors, paths of block devices, passed-through devices, the emulator. docs/decisions/0014
+there, pinned processors, paths of block devices, passed-through devices, the emulator. docs/decisions/0015
 lists it all; a digest of another version than `VERSION` is compared with none.
 """
 
