@@ -44,6 +44,7 @@ class Cloud:
         self.alerts = FakeAlerts()
         self.options = EngineOptions(lease=15, hold=5, tries=3, retry_delay=1)
         self.power_options = {}
+        self.node_options = {}
         self.host_options = {}
         self.host_tasks = {}
         self.sign_options = {}
@@ -124,6 +125,7 @@ class Cloud:
             host_tasks=self.host_tasks,
             alerts=self.alerts,
             drs=self.drs_options,
+            node_actions=self.node_options,
             sign=self.sign_options,
             signing=self.signing,
             **self.power_options,

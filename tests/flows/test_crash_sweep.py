@@ -13,6 +13,7 @@ import pytest
 
 from cloudmanager.db import Database
 from cloudmanager.drivers.base import Action
+from cloudmanager.flows import FLOWS
 
 from .conftest import Cloud
 
@@ -59,6 +60,7 @@ SWEPT_ELSEWHERE = {
     "activate-signing",
     "deactivate-signing",
     "verify-signatures",
+    *(kind for kind, flow in FLOWS.items() if flow.queue == "nodes"),
 }
 """Flows with a world of their own, each with its crash sweep in its own file."""
 

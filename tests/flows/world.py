@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.config import drs as drs_section
+from cloudmanager.config import node_actions as node_section
 from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import CloudUnreachable, DeviceUnreachable, Unsupported
 from cloudmanager.flows.base import Ports
@@ -215,6 +216,12 @@ def host_options(**changed: object) -> SimpleNamespace:
     return SimpleNamespace(**(defaults | changed))
 
 
+def node_options(**changed: object) -> SimpleNamespace:
+    """The [node_actions] options: their defaults, but for what is changed."""
+    defaults = {option.dest: option.default for option in node_section.OPTIONS}
+    return SimpleNamespace(**(defaults | changed))
+
+
 def drs_options(**changed: object) -> SimpleNamespace:
     """The [drs] options: their defaults, but for what is changed."""
     defaults = {option.dest: option.default for option in drs_section.OPTIONS}
@@ -256,6 +263,7 @@ def ports(
     drs=None,
     sign=None,
     signing=None,
+    node_actions=None,
     **power_,
 ) -> Ports:
     config = SimpleNamespace(
@@ -276,6 +284,7 @@ def ports(
             **({"stale_after": 60.0, "max_clock_skew": 5.0} | (availability or {}))
         ),
         drs=drs_options(**(drs or {})),
+        node_actions=node_options(**(node_actions or {})),
         volumes=SimpleNamespace(poll_interval=0.5, stalled_after=10.0),
         sign=SimpleNamespace(
             **({"verify_interval": 300.0, "verify_nvram": True, "stop_violated": True} | (sign or {}))

@@ -12,7 +12,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from cloudmanager.errors import CommandFailed, HostUnreachable
+from cloudmanager.errors import CommandFailed, HostError, HostUnreachable
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.nodes.asking import LOOK_EVERY, QUEUE, run_on_node, unit
 from cloudmanager.flows.nodes.facts import keep_sessions
@@ -38,8 +38,13 @@ async def ask_portals(run: Run) -> Outcome:
     silent = run.memo.setdefault("silent", {})
     left = [address for address in addresses if address not in told and address not in silent]
     answers = await asyncio.gather(*(_targets_at(run, address) for address in left[:_AT_ONCE]))
+    if not told and answers and all(isinstance(answer, HostUnreachable) for answer in answers):
+        raise HostUnreachable(str(answers[0]))  # rather the node is silent than all of its storages
     for address, answer in zip(left, answers, strict=False):
-        (silent if isinstance(answer, str) else told)[address] = answer
+        if isinstance(answer, HostError):
+            silent[address] = answer.message
+        else:
+            told[address] = answer
     if len(left) > _AT_ONCE:
         return Wait(0.0, f"{len(left) - _AT_ONCE} addresses are left")
     run.result = {"targets": told, "silent": silent}
@@ -50,12 +55,12 @@ async def ask_portals(run: Run) -> Outcome:
     return Done(f"{sum(map(len, told.values()))} targets at {len(told)} addresses")
 
 
-async def _targets_at(run: Run, address: str) -> list[str] | str:
+async def _targets_at(run: Run, address: str) -> list[str] | HostError:
     """Names of targets, or why there is no answer."""
     try:
         said = await run_on_node(run, "iscsi-discover", portal=portal(address))
     except (CommandFailed, HostUnreachable) as problem:
-        return problem.message
+        return problem
     prefix = run.ports.config.node_actions.iscsi_prefix
     names = {
         target.name.removeprefix(prefix) for target in read_targets(said.out) if target.address == address

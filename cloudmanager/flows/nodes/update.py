@@ -25,14 +25,18 @@ _LOOK_AGAIN = 15.0
 
 async def look(run: Run) -> Outcome:
     """Since when the node runs."""
-    run.memo["boot_id"] = (await run_on_node(run, "boot-id")).out.strip()
+    run.memo["boot_id"] = await _boot_id(run)
     return Done()
 
 
 async def start(run: Run) -> Outcome:
-    """Begin it, once."""
+    """Begin it, once: systemd on the node forgets the unit only when the node starts anew."""
     if run.attempt > 1 and (await _state(run)).installed:
         return Done("the update has begun")
+    if run.attempt > 1 and await _boot_id(run) != run.memo["boot_id"]:
+        return Fail(
+            "the node was restarted when the update may have begun: look what state its packages are in"
+        )
     await run_on_node(run, "update-start", id=run.id)
     return Done("the update has begun")
 
@@ -80,10 +84,13 @@ async def _conclude(run: Run, found: Unit) -> Outcome:
 
 async def _lost(run: Run) -> str:
     """Why there is no such unit any more."""
-    boot_id = (await run_on_node(run, "boot-id")).out.strip()
-    if boot_id != run.memo["boot_id"]:
+    if await _boot_id(run) != run.memo["boot_id"]:
         return "the node was restarted while its packages were being updated: look what state they are in"
     return f"systemd on the node has forgotten {_unit_of(run)}: somebody has ended it"
+
+
+async def _boot_id(run: Run) -> str:
+    return (await run_on_node(run, "boot-id")).out.strip()
 
 
 async def _state(run: Run) -> Unit:

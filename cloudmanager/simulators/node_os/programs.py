@@ -11,12 +11,17 @@ from collections.abc import Callable, Sequence
 from cloudmanager.simulators.node_os import (
     daemons,
     files,
+    firmware,
+    hardware,
+    iscsi,
     lvm,
     machine,
     packages,
-    sanlock,
+    scripts,
+    shared_groups,
     sshd,
     systemd,
+    virsh,
 )
 from cloudmanager.simulators.node_os.system import System
 from cloudmanager.simulators.ssh.answer import Answer
@@ -25,16 +30,23 @@ Program = Callable[[System, Sequence[str], bytes], str | Answer]
 
 PROGRAMS: dict[str, Program] = {
     "cat": files.cat,
+    "dmidecode": hardware.dmidecode,
     "install": files.install,
-    "lvchange": lvm.lvchange,
+    "iscsiadm": iscsi.iscsiadm,
+    "lsblk": hardware.lsblk,
+    "lscpu": hardware.lscpu,
+    "lvchange": shared_groups.lvchange,
     "lvconvert": lvm.lvconvert,
     "lvm": lvm.lvm,
+    "lvs": shared_groups.lvs,
+    "multipathd": iscsi.multipathd,
+    "needs-restarting": packages.needs_restarting,
     "printenv": machine.printenv,
     "pvmove": lvm.pvmove,
-    "needs-restarting": packages.needs_restarting,
     "rm": files.rm,
     "rsyslogd": daemons.rsyslogd,
-    "sanlock": sanlock.sanlock,
+    "sanlock": shared_groups.sanlock_status,
+    "sha256sum": firmware.sha256sum,
     "sshd": sshd.sshd,
     "systemctl": systemd.systemctl,
     "systemd-run": systemd.systemd_run,
@@ -42,9 +54,17 @@ PROGRAMS: dict[str, Program] = {
     "test": files.test,
     "true": lambda _system, _words, _stdin: "",
     "uptime": machine.uptime,
+    "virsh": virsh.virsh,
+    "vgchange": shared_groups.vgchange,
 }
 
 READERS = frozenset({"cat", "install"})
 """Programs and scripts that wait for the end of their input."""
 
-SCRIPTS: dict[str, Program] = {}
+SCRIPTS: dict[str, Program] = {
+    "attach-controller": scripts.attach_controller,
+    "cpu-models": hardware.cpu_models,
+    "nodesafe-look": scripts.nodesafe_look,
+    "numa": hardware.numa,
+    "restart-needed": scripts.restart_needed,
+}
