@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import drain, drs, fleet, host_commands, inventory, power, tracking
+from bench import drain, drs, fleet, host_commands, inventory, plug, power, tracking
 from bench.report import Report
 
 BENCHES = {
@@ -20,6 +20,7 @@ BENCHES = {
     "drs-optimum": drs.optimum,
     "drs-roadef": drs.machine_reassignment,
     "tracking-cycle": tracking.cycle,
+    "plug-pulled": plug.pulled,
     "host-commands": host_commands.run,
 }
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -70,6 +72,7 @@ def test_a_plug_is_pulled(watched, site, operator):
         hook = {"url": url, "secret": SECRET, "kinds": ["host.*", "fence.*", "evacuation.*"]}
         made = operator.product.post("/v1/webhooks/", {"webhook": hook})
         assert made.status_code == 201, made.text
+        sys.stdout.write(f"pulled at {datetime.now(UTC):%H:%M:%S}\n")
         site.change(site.world.power_off, host)
         task = operator.done(watched.evacuation_of(host))
         now = site.hosts_of(servers)
@@ -86,7 +89,6 @@ def test_a_plug_is_pulled(watched, site, operator):
     assert {event["subject"] for event in told(heard)} == {f"host:{host}"}
     kinds = [event["type"].removeprefix("cloudmanager.") for event in told(heard)]
     assert sorted(kinds) == ["evacuation.succeeded", "fence.succeeded", "host.down", "host.evacuating"]
-    assert kinds[0] == "host.down"
     assert kinds.index("fence.succeeded") < kinds.index("evacuation.succeeded")
     [end] = [event for event in told(heard) if event["type"] == "cloudmanager.evacuation.succeeded"]
     assert end["data"]["task_id"] == task["id"]
