@@ -36,11 +36,12 @@ _LOOK_EVERY = 0.1
 
 @dataclass
 class Taken:
-    """Seconds, the most megabytes (PSS) that all its processes had together, and CPU seconds."""
+    """Seconds, the most megabytes (PSS) of all its processes together, CPU seconds, and the load."""
 
     wall: float
     memory: float
     cpu: float
+    load: float
 
 
 def run(report: Report, *, quick: bool) -> None:
@@ -74,6 +75,7 @@ def run(report: Report, *, quick: bool) -> None:
             slowest_s=max(one.wall for one in each),
             cpu_s=median([one.cpu for one in each]),
             memory_mb=max(one.memory for one in each),
+            load=median([one.load for one in each]),
         )
 
 
@@ -145,7 +147,7 @@ def _measured(command: Sequence[str], more: Mapping[str, str], count: int) -> Ta
     if ran.returncode or heard != count:
         raise RuntimeError(f"{heard} of {count} hosts answered: {ran.stdout[-800:]} {ran.stderr[-800:]}")
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
-    return Taken(wall, most, cpu)
+    return Taken(wall, most, cpu, os.getloadavg()[0])
 
 
 def _processes(mark: str) -> list[Path]:

@@ -24,7 +24,7 @@ from cloudmanager.sign.keys import SigningKeys
 from cloudmanager.state_dir import StateDirectory
 from cloudmanager.vault import Vault
 
-COMMANDS = {"up", "demo", "api", "worker", "scheduler", "db", "config", "token", "openapi", "lab"}
+COMMANDS = {"up", "demo", "api", "worker", "scheduler", "db", "config", "token", "openapi", "lab", "host"}
 
 
 @pytest.fixture
