@@ -92,7 +92,7 @@ class BackendShape(Schema):
     name="list_volume_backends",
     summary="List Cinder's LVM backends with their volume groups",
     query=RowQuery(FILTERS),
-    answers={200: Answer({"type": "array", "items": BackendShape()})},
+    answers={200: Answer({"type": "array", "items": BackendShape()}, headers=("Link",))},
     errors=ERRORS,
 )
 def list_volume_backends(query: Picked) -> Response:

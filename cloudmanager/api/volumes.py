@@ -103,7 +103,7 @@ class MigrateVolume(Body):
     name="list_volumes",
     summary="List volumes that lie on LVM backends",
     query=RowQuery(FILTERS),
-    answers={200: Answer(listed(VolumeSummary(), "volumes"))},
+    answers={200: Answer(listed(VolumeSummary(), "volumes"), headers=("Link",))},
     errors=ERRORS,
 )
 def list_volumes(query: Picked) -> Response:

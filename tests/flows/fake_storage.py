@@ -1,4 +1,4 @@
-"""A storage node behind the fake Host port: the catalogue's words for LVM, and the simulator's LVM under them."""
+"""A storage node behind the fake Host port: the words of the catalogue, and the simulated LVM under them."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class FakeStorage:
             cloud=cloud,
             node=SimpleNamespace(name=name),
             world=SimpleNamespace(clock=clock),
+            part=lambda _key, default: default,
             changed=lambda: None,
         )
         for command in CATALOGUE:
