@@ -72,6 +72,17 @@ async def test_a_device_that_says_off_while_the_host_writes_on_is_not_believed(s
     assert took < 2 * STALE_AFTER
 
 
+async def test_a_server_is_not_repaired_elsewhere_while_its_host_writes_on(site):
+    machine(site).says_off = True
+    flow_id = site.cloud.start_flow("repair-server", "server:a", server_id="a")
+    await site.cloud.sweep_until_ended(flow_id)
+    flow = site.cloud.flow(flow_id)
+    assert flow.status == "FAILURE"
+    assert "since it counts as off" in flow.error
+    assert places(site) == {"h1"}
+    assert site.cloud.nova.split_brains == []
+
+
 async def test_an_admin_who_vouches_for_a_host_that_writes_on_is_shown_that_it_does(site):
     flow, _ = await evacuate(site, fenced=True)
     assert flow.status == "FAILURE"

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 1.0
 
 
-async def fall_silent(run: Run) -> Outcome:
+async def silence_of(run: Run, host: str, node_id: int | None) -> Outcome:
     """Go on at once when its heartbeats were stale before; else wait until they are, or show that it lives.
 
     A storage that cannot be read says nothing against the fence.
     """
-    host, freshness = run.params["host"], Freshness.from_config(run.ports.config)
-    storages = await _storages(run)
+    freshness = Freshness.from_config(run.ports.config)
+    storages = await _storages(run, node_id)
     if not storages:
         return Done()
     fenced_at = run.memo.setdefault("fenced_at", run.now())
-    evidence = await _read(run, storages, freshness)
+    evidence = await _read(run, host, storages, freshness)
     if alive := [each for each in evidence if _since(each, fenced_at, run.now(), freshness)]:
         names = ", ".join(each.storage for each in alive)
         why = f"{host} writes to storage {names} since it counts as off: no server was started elsewhere"
@@ -40,6 +40,11 @@ async def fall_silent(run: Run) -> Outcome:
         why = f"storage {lately[0].storage}: {lately[0].why}"
         return Wait(_LOOK_EVERY, f"waiting for {host} to be silent for {freshness.stale_after:g} s; {why}")
     return Done(f"{host} is silent" if any(each.sign is Sign.STALE for each in evidence) else "")
+
+
+async def fall_silent(run: Run) -> Outcome:
+    """The same for the host of a flow, as a step."""
+    return await silence_of(run, run.params["host"], run.memo["node_id"])
 
 
 def _since(evidence: Evidence, fenced_at: float, now: float, freshness: Freshness) -> bool:
@@ -52,15 +57,13 @@ def _since(evidence: Evidence, fenced_at: float, now: float, freshness: Freshnes
     return over and evidence.sign is not Sign.STALE
 
 
-async def _storages(run: Run) -> Sequence[Storage]:
-    node_id = run.memo["node_id"]
+async def _storages(run: Run, node_id: int | None) -> Sequence[Storage]:
     if node_id is None:
         return ()
     found = await run.read(lambda session: storages_of(session, node_id))
     return found.get(node_id, ())
 
 
-async def _read(run: Run, storages: Sequence[Storage], freshness: Freshness) -> list[Evidence]:
-    hosts = [(run.params["host"], None)]
-    looks = [run.ports.storages.look(storage, hosts, freshness) for storage in storages]
+async def _read(run: Run, host: str, storages: Sequence[Storage], freshness: Freshness) -> list[Evidence]:
+    looks = [run.ports.storages.look(storage, [(host, None)], freshness) for storage in storages]
     return [evidence for (evidence,) in await asyncio.gather(*looks)]

@@ -14,6 +14,7 @@ from cloudmanager.errors import DeviceError, NotFound
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Step, Wait
 from cloudmanager.flows.hosts.evacuation import why_forbidden
 from cloudmanager.flows.hosts.fence import when
+from cloudmanager.flows.hosts.silence import silence_of
 from cloudmanager.flows.hosts.survey import find_node
 from cloudmanager.flows.power import outlets_of
 from cloudmanager.flows.servers.move import QUEUE, begin_to_move, look_at_server, watch_the_move
@@ -95,6 +96,12 @@ async def confirm_host_is_off(run: Run) -> Outcome:
     )
 
 
+async def see_host_silent(run: Run) -> Outcome:
+    """What is off writes to no availability storage."""
+    host = run.memo["order"]["host"]
+    return await silence_of(run, host, await find_node(run, host))
+
+
 async def _why_not_off(run: Run, host: str) -> str | None:
     node_id = await find_node(run, host)
     if node_id is None:
@@ -124,6 +131,7 @@ _begin_evacuation: Step = when(must_be_evacuated, begin_to_move)
 STEPS = (
     examine,
     when(must_be_evacuated, confirm_host_is_off),
+    when(must_be_evacuated, see_host_silent),
     when(must_be_evacuated, look_at_server),
     _begin_evacuation,
     when(must_be_evacuated, watch_the_move),
