@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from cloudmanager.openstack.port import CloudPort
+    from cloudmanager.openstack.records import Aggregate
 
 _COLUMNS = (
     "id",
@@ -119,6 +120,8 @@ def run_window(maintenance_window_id: int, body: dict[str, Any]) -> Response:
 def _plan(window: Mapping[str, Any], nodes: Sequence[Any]) -> dict[str, Any]:
     """What the window would do, and what keeps it from it."""
     known = services().cloud.ask(cloud_hosts)
+    if window["action"] == "audit":
+        return _audits(window, known.aggregates)
     hosts = choose(window["hosts"], known, nodes)
     found = [host for host in hosts if host in known.by_name]
     kind = ACTIONS[window["action"]]
@@ -132,6 +135,22 @@ def _plan(window: Mapping[str, Any], nodes: Sequence[Any]) -> dict[str, Any]:
         "blocked": _blocked(window["blockers"]),
         "unknown_hosts": [host for host in hosts if host not in known.by_name],
         "hosts": services().cloud.ask(plans),
+        "aggregates": [],
+    }
+
+
+def _audits(window: Mapping[str, Any], known: Sequence[Aggregate]) -> dict[str, Any]:
+    """Which aggregates would be audited; what for is said by a dry run of `execute-audit`."""
+    wanted = window["hosts"]["aggregates"]
+    names = {value for aggregate in known for value in (aggregate.id, aggregate.name)}
+    chosen = [aggregate for aggregate in known if {aggregate.id, aggregate.name} & set(wanted)]
+    return {
+        "action": window["action"],
+        "at_a_time": window["batch"],
+        "blocked": _blocked(window["blockers"]),
+        "unknown_hosts": [str(each) for each in wanted if each not in names],
+        "hosts": [],
+        "aggregates": [aggregate.name for aggregate in chosen],
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from cloudmanager.api.audit_schemas import ExecuteAudit
 from cloudmanager.api.body import Body
 from cloudmanager.api.fields import Flag, choice, name, text, whole
 from cloudmanager.api.hosts import DecommissionHost, HostPlanShape, ShutdownHost
@@ -138,10 +139,29 @@ class HostParameters(DecommissionHost):
         exclude = ("deadline", "dry_run", "fenced")
 
 
+class AuditParameters(ExecuteAudit):
+    """What an audit of a window is given; unless it is said otherwise its plan is carried out at once."""
+
+    class Meta(ExecuteAudit.Meta):
+        """Without what belongs to one request."""
+
+        exclude = ("dry_run",)
+
+
+class WindowParameters(HostParameters, AuditParameters):
+    """What the action is given: for hosts or for aggregates."""
+
+    class Meta(ExecuteAudit.Meta):
+        """Without what belongs to one request."""
+
+        exclude = ("deadline", "dry_run", "fenced")
+
+
 PARAMETERS_OF: Mapping[str, type[Body]] = {
     "restart": ShutdownHost,
     "shutdown": ShutdownHost,
     "decommission": DecommissionHost,
+    "audit": AuditParameters,
 }
 """Whose parameters each action takes."""
 
@@ -152,7 +172,7 @@ class WindowChange(Body):
     name = name()
     enabled = Flag()
     action = choice(*ACTIONS)
-    parameters = fields.Nested(HostParameters)
+    parameters = fields.Nested(WindowParameters)
     hosts = fields.Nested(HostSelector)
     schedule = fields.Nested(ScheduleBody)
     length = whole(60, LONGEST)
@@ -167,7 +187,7 @@ class WindowBody(WindowChange):
     name = name(required=True)
     enabled = Flag(load_default=True)
     action = choice(*ACTIONS, required=True)
-    parameters = fields.Nested(HostParameters, load_default=dict)
+    parameters = fields.Nested(WindowParameters, load_default=dict)
     hosts = fields.Nested(HostSelector, required=True)
     schedule = fields.Nested(ScheduleBody, required=True)
     length = whole(60, LONGEST, required=True)
@@ -183,7 +203,7 @@ class WindowShape(Schema):
     name = fields.String()
     enabled = fields.Boolean()
     action = fields.String()
-    parameters = fields.Nested(HostParameters)
+    parameters = fields.Nested(WindowParameters)
     hosts = fields.Nested(HostSelector)
     schedule = fields.Nested(ScheduleBody)
     length = fields.Integer()
@@ -234,6 +254,7 @@ class WindowPlanShape(Schema):
     blocked = fields.String(allow_none=True)
     unknown_hosts = fields.List(fields.String())
     hosts = fields.List(fields.Nested(HostPlanShape))
+    aggregates = fields.List(fields.String())
 
 
 def _at_least_one(data: Mapping[str, Any]) -> None:

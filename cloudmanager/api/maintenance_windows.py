@@ -160,9 +160,18 @@ def _check(session: Session, given: dict[str, Any], window: Mapping[str, Any]) -
     if wrong := sorted(set(window["parameters"]) - taken):
         message = f"the action {window['action']} takes no {', '.join(wrong)}"
         raise InvalidInput(message, {f"parameters.{name}": ["Unknown field."] for name in wrong})
+    _check_selector(window)
     if given.keys() & {"schedule", "length"}:
         _check_schedule(Schedule.stored(window["schedule"], window["length"]))
     _check_classes(session, given.get("hosts", {}).get("node_classes", ()))
+
+
+def _check_selector(window: Mapping[str, Any]) -> None:
+    """An audit is of whole aggregates."""
+    others = sorted(set(window["hosts"]) - {"aggregates"})
+    if window["action"] == "audit" and (others or "aggregates" not in window["hosts"]):
+        wrong = {f"hosts.{name}": ["An audit is of aggregates."] for name in others or ["aggregates"]}
+        raise InvalidInput("hosts: an audit is of aggregates, and of nothing else", wrong)
 
 
 def _check_schedule(schedule: Schedule) -> None:

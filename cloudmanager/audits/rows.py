@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select, update
 
 from cloudmanager.errors import NotFound
-from cloudmanager.models import Audit, AuditStatus, utc_now
+from cloudmanager.models import Audit, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 Change = tuple[int, dict[str, Any]]
 """The id of an audit, and the columns that change."""
 
-UNDER_WAY = (AuditStatus.NEW, AuditStatus.RUNNING, AuditStatus.APPLYING)
+_AGGREGATE = "aggregate:"
 
 
 def subject_of(aggregate_id: int) -> str:
     """How flows name an aggregate: the open flow is its lock, so that it is balanced by one at a time."""
-    return f"aggregate:{aggregate_id}"
+    return f"{_AGGREGATE}{aggregate_id}"
+
+
+def aggregate_of(subject: str) -> int:
+    """The id of the aggregate that a flow names so."""
+    return int(subject.removeprefix(_AGGREGATE))
 
 
 def id_of_task(session: Session, task_id: str) -> int:

@@ -314,6 +314,7 @@ def test_the_plan_of_a_window(cloudy, alerts):
         "at_a_time": 1,
         "blocked": "Prometheus has an alert",
         "unknown_hosts": ["h9"],
+        "aggregates": [],
     }
     assert cloudy.get(f"{PATH}1/runs/")["runs"] == []
     assert cloudy.bell.rung == []
@@ -353,3 +354,15 @@ def test_runs_of_others_are_not_shown(api):
         session.execute(insert(MaintenanceRun).values(**values))
     assert api.get(f"{PATH}1/runs/")["runs"] == []
     assert len(api.get(f"{PATH}2/runs/")["runs"]) == 1
+
+
+def test_a_window_that_audits_is_for_aggregates(cloudy):
+    for hosts in ({"names": ["h1"]}, {"aggregates": ["gpu"], "names": ["h1"]}):
+        refused = create(cloudy, 422, action="audit", hosts=hosts)
+        assert refused["errors"] == {"hosts.names": ["An audit is of aggregates."]}
+    wrong = create(cloudy, 422, action="audit", hosts={"aggregates": ["gpu"]}, parameters={"power_off": True})
+    assert "parameters.power_off" in wrong["errors"]
+    parameters = {"mode": "relieve", "auto_apply": False}
+    create(cloudy, action="audit", hosts={"aggregates": ["gpu"]}, parameters=parameters)
+    plan = cloudy.post(f"{PATH}1/actions/run", {"dry_run": True}, 200)["plan"]
+    assert (plan["action"], plan["aggregates"], plan["hosts"]) == ("audit", ["gpu"], [])

@@ -54,13 +54,18 @@ class Turn:
 
 async def how_far(run: Run, kind: str, hosts: Sequence[str], *, done: str) -> Turn:
     """Look, and tell the history of those that have ended; `done` is said of those that ended well."""
-    turn = Turn(hosts, {child.params["host"]: child for child in await run.children(kind)})
+    turn = Turn(hosts, {name_of(child.subject): child for child in await run.children(kind)})
     told: list[str] = run.memo.setdefault("told", [])
     for host in [host for host in (*turn.succeeded, *turn.failed) if host not in told]:
         told.append(host)
         child = turn.children[host]
-        run.event(f"host:{host}", "done" if child.succeeded else "failed", child.error or done)
+        run.event(child.subject, "done" if child.succeeded else "failed", child.error or done)
     return turn
+
+
+def name_of(subject: str | None) -> str:
+    """What a flow of many calls one of its hosts; an aggregate keeps its kind before its number."""
+    return (subject or "").removeprefix("host:")
 
 
 async def begin(run: Run, kind: str, hosts: Sequence[str], params: Mapping[str, Any]) -> dict[str, str]:

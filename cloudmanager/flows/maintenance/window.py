@@ -2,7 +2,7 @@
 
 Parameters: those of the window as it was when it opened, with `window_id`, `opens_at` and `closes_at`.
 Result: `{"hosts": [{"host", "outcome", "reason", "task_id"}]}`; the outcome is one of waiting, running, done,
-failed, not_begun.
+failed, not_begun. A window that audits has aggregates (`aggregate:5`) where others have hosts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
+from cloudmanager.audits.rows import aggregate_of, subject_of
+from cloudmanager.flows.audits.execute import KIND as AUDIT
+from cloudmanager.flows.base import Child, Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.hosts.drain import call_back
 from cloudmanager.flows.hosts.in_turn import (
     Turn,
@@ -40,8 +42,9 @@ ACTIONS: Mapping[str, str] = {
     "restart": "restart-host",
     "shutdown": "shutdown-host",
     "decommission": "decommission-host",
+    "audit": AUDIT,
 }
-"""What a window can do, by the flow that does it to one host."""
+"""What a window can do, by the flow that does it to one host, or to one aggregate."""
 
 _LOOK_EVERY = 2.0
 
@@ -51,6 +54,8 @@ _LOOK_EVERY = 2.0
 
 async def choose_hosts(run: Run) -> Outcome:
     """Find the hosts of the window as they are now, and how many of them may be out of service at a time."""
+    if ACTIONS[run.params["action"]] == AUDIT:
+        return await _choose_aggregates(run)
     known = await cloud_hosts(run.ports.cloud)
     hosts = choose(run.params["hosts"], known, await run.read(machines))
     services = known.by_name
@@ -79,6 +84,20 @@ async def work_through_hosts(run: Run) -> Outcome:
     _report(run, turn)
     ended_ones = len(turn.succeeded) + len(turn.failed)
     return Wait(_LOOK_EVERY, f"{ended_ones} of {len(turn.hosts)} hosts done{said}")
+
+
+async def _choose_aggregates(run: Run) -> Outcome:
+    """Those of the window; they are named as their flows name them."""
+    wanted = set(run.params["hosts"]["aggregates"])
+    known = await run.ports.cloud.aggregates()
+    chosen = [aggregate for aggregate in known if {aggregate.id, aggregate.name} & wanted]
+    names = {value for aggregate in chosen for value in (aggregate.id, aggregate.name)}
+    run.memo["aggregates"] = {subject_of(aggregate.id): aggregate.name for aggregate in chosen}
+    run.memo["hosts"] = sorted(run.memo["aggregates"])
+    run.memo["unknown"] = sorted(str(each) for each in wanted - names)
+    run.memo["batch"] = run.params["batch"]
+    _report(run, Turn(run.memo["hosts"], {}))
+    return Done(f"{len(run.memo['hosts'])} aggregates, {run.memo['batch']} at a time")
 
 
 async def report_what_was_done(run: Run) -> Outcome:
@@ -115,16 +134,40 @@ def _is_enabled(session: Session, window_id: int) -> bool:
 
 async def _begin_next(run: Run, kind: str, turn: Turn) -> bool:
     """Begin the first host that nobody holds, unless something blocks; False when none was begun."""
+    if kind == AUDIT:
+        return await _begin_next_audit(run, turn)
     services = {service.host: service for service in await run.ports.cloud.services()}
-    run.memo["blocked"] = newly_down(run, services.values(), turn.children) or await first_reason(
-        run.params["blockers"], run.ports.alerts, run.read, run.id
-    )
+    run.memo["blocked"] = newly_down(run, services.values(), turn.children) or await _blocked(run)
     if run.memo["blocked"]:
         return False
     held = await run.holders([f"host:{host}" for host in turn.not_begun])
     run.memo["held"] = {str(subject): task for subject, task in held.items()}
     free = [host for host in await can_be_begun(run, turn, services) if f"host:{host}" not in held]
     return bool(free) and not await begin(run, kind, free[:1], run.params["parameters"])
+
+
+async def _begin_next_audit(run: Run, turn: Turn) -> bool:
+    """The same for an aggregate, whose plan is carried out at once if its parameters do not say otherwise."""
+    run.memo["blocked"] = await _blocked(run)
+    if run.memo["blocked"]:
+        return False
+    held = await run.holders(turn.not_begun)
+    run.memo["held"] = {str(subject): task for subject, task in held.items()}
+    free = [subject for subject in turn.not_begun if subject not in held]
+    if not free:
+        return False
+    params = {
+        "mode": run.ports.config.drs.mode,
+        "auto_apply": True,
+        **run.params["parameters"],
+        "aggregate_id": aggregate_of(free[0]),
+        "aggregate_name": run.memo["aggregates"][free[0]],
+    }
+    return not await run.start_children(AUDIT, [Child(free[0], params)])
+
+
+async def _blocked(run: Run) -> str | None:
+    return await first_reason(run.params["blockers"], run.ports.alerts, run.read, run.id)
 
 
 def _in_words(run: Run) -> str:
@@ -139,7 +182,8 @@ def _in_words(run: Run) -> str:
 def _report(run: Run, turn: Turn) -> None:
     """Bring the result and the history of the window up to date."""
     rows = [_row(run, turn, host) for host in turn.hosts]
-    rows += [_told(host, "not_begun", "Nova knows no such host", None) for host in run.memo["unknown"]]
+    noun = "aggregate" if "aggregates" in run.memo else "host"
+    rows += [_told(host, "not_begun", f"Nova knows no such {noun}", None) for host in run.memo["unknown"]]
     if run.result is None or run.result["hosts"] != rows:
         run.result = {"hosts": rows}
         run.write(keep_hosts, (run.id, rows))
@@ -166,7 +210,8 @@ def _why_not_begun(run: Run, host: str) -> str:
     over: str = run.memo["over"]
     if run.memo.get("blocked"):
         return f"{over}; until then blocked: {run.memo['blocked']}"
-    if holder := run.memo.get("held", {}).get(f"host:{host}"):
+    held = run.memo.get("held", {})
+    if holder := held.get(f"host:{host}") or held.get(host):
         return f"{over}; until then task {holder} held it"
     return over
 

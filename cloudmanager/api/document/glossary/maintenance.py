@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmanager.api.document.glossary import hosts
+from cloudmanager.api.document.glossary import audits, hosts
 from cloudmanager.api.document.glossary.inventory import CREATED
 from cloudmanager.api.document.glossary.tasks import DRY_RUN, TASK_ID
 
@@ -20,7 +20,7 @@ WINDOW: Words = {
     "id": ("Number of the maintenance window.", 1),
     "name": ("What people call it; unique.", "weekly restart of row 2"),
     "enabled": ("Whether it opens. Set to false while it is open, it begins no other host.", True),
-    "action": ("What is done to each host.", "restart"),
+    "action": ("What is done to each host; `audit`: to each aggregate.", "restart"),
     "parameters": "What the action is given; the same as `/v1/hosts` takes for it.",
     "hosts": "For which hosts it is; they are chosen when it opens.",
     "schedule": "When it opens.",
@@ -50,7 +50,7 @@ SCHEMAS: Mapping[str, Words] = {
     "WindowBody": WINDOW,
     "WindowChange": WINDOW,
     "WindowShape": WINDOW,
-    "HostParameters": hosts.SCHEMAS["DecommissionHost"],
+    "WindowParameters": {**audits.SCHEMAS["ExecuteAudit"], **hosts.SCHEMAS["DecommissionHost"]},
     "HostSelector": {
         "names": ("By their names in Nova.", [_HOST]),
         "node_classes": ("By the class of their node: name or id.", ["hypervisor"]),
@@ -74,7 +74,7 @@ SCHEMAS: Mapping[str, Words] = {
     "PrometheusBlocker": {"query": ("A query that finds a vector; one that is empty is clear.", _QUERY)},
     "RunShape": RUN,
     "RunHostShape": {
-        "host": ("Nova's name of the host.", _HOST),
+        "host": ("Nova's name of the host; of audits the aggregate, as `aggregate:5`.", _HOST),
         "outcome": ("`waiting`, `running`, `done`, `failed` or `not_begun`.", "done"),
         "reason": ("Why it failed or was not begun.", None),
         "task_id": ("Id of the task that worked on it.", TASK_ID),
@@ -86,5 +86,6 @@ SCHEMAS: Mapping[str, Words] = {
         "blocked": ("What would keep it from beginning a host now.", None),
         "unknown_hosts": ("Names of hosts that Nova does not know.", []),
         "hosts": "To which hosts.",
+        "aggregates": ("Names of the aggregates that would be audited.", []),
     },
 }
