@@ -93,10 +93,7 @@ class Connections:
             kept = self._kept.get(node_id)
             if kept is not None and kept.login == login and not _has_ended(kept):
                 return kept
-            if kept is not None:
-                self.drop(kept)
-                if not kept.users:
-                    self._retire(kept)
+            self.forget(node_id)
             await self._place()
             if node_id not in self._kept:
                 return self._open(node_id, login)
