@@ -15,9 +15,20 @@ from cloudmanager.children import Program
 from cloudmanager.drivers import driver_for
 from cloudmanager.drivers.base import PowerState
 from cloudmanager.errors import Unavailable
-from cloudmanager.models import Node, NodeClass, NodeControl, NodeImage, NodeType, PowerControl, utc_now
+from cloudmanager.models import (
+    Node,
+    NodeClass,
+    NodeControl,
+    NodeImage,
+    NodeLogin,
+    NodeType,
+    PowerControl,
+    utc_now,
+)
 from cloudmanager.simulators.control import Control, ControlError
 from cloudmanager.simulators.datacentre import HOST, DataCentre, found_or_new
+from cloudmanager.simulators.node_os.system import KIND as NODE_OS
+from cloudmanager.simulators.node_os.system import OUTLET
 from cloudmanager.simulators.ssh.host import public_host_key
 from cloudmanager.state_dir import write_private
 from cloudmanager.vault import Vault
@@ -46,6 +57,12 @@ _CONTROL_TYPES = {  # by the kind of the simulated device
     "amt": "IntelAMT",
     "libvirt": "SshDevice",
 }
+_SECTIONS = """
+[node_actions]
+# What the watchdogs of the simulated nodes ping, and a virtual controller to attach nodes to.
+nodesafe_peers = 10.0.0.1,10.0.0.2
+controllers = 2eec580b-12f8-4518-bf79-3dc5529617da:10.0.0.100
+"""
 _ENABLED = 1
 _PATIENCE = 30.0  # seconds for the simulated data centre to start
 _POLL = 0.05
@@ -63,7 +80,7 @@ class SimulatedDataCentre:
     def prepare(self) -> str:
         """Build it at the first start; answer what our first configuration has to say of its cloud."""
         cloud = found_or_new(self._directory.lab_state, RACKS, NODES_PER_RACK).cloud
-        return cloud_access.sections(cloud, self._directory) if cloud else ""
+        return _SECTIONS + (cloud_access.sections(cloud, self._directory) if cloud else "")
 
     def gives_token(self, config: Config) -> bool:
         """Whether the admin token is one of the simulated Keystone."""
@@ -121,7 +138,7 @@ def _seed(session: Session, world: World, vault: Vault) -> None:
         "image_id": session.scalar(image),
     }
     now = utc_now()
-    for device in world.devices.values():
+    for device in (each for each in world.devices.values() if each.kind != NODE_OS):
         control = _control(device, vault)
         session.add(control)
         for port, name in device.outlets.items():
@@ -129,6 +146,25 @@ def _seed(session: Session, world: World, vault: Vault) -> None:
             session.add(node)
             session.flush()
             session.add(_assignment(node, control, port))
+    _log_on(session, world, vault)
+
+
+def _log_on(session: Session, world: World, vault: Vault) -> None:
+    """The way into each simulated operating system, as an operator would set it for the node."""
+    named = dict(session.execute(select(Node.name, Node).where(Node.name.is_not(None))).all())
+    for device in (each for each in world.devices.values() if each.kind == NODE_OS):
+        node, account = named[world.wired(device.name, OUTLET).name], device.accounts[1]
+        node.ip_addresses = [HOST, world.node(node.name).address]
+        session.add(
+            NodeLogin(
+                node_id=node.id,
+                login=account.name,
+                port_number=device.port,
+                sealed_password=vault.seal(account.password),
+                host_key=public_host_key(device),
+                updated_at=utc_now(),
+            )
+        )
 
 
 def _control(device: simulated.Device, vault: Vault) -> PowerControl:
@@ -190,3 +226,10 @@ def _correct_ports(session: Session, world: World) -> None:
         if device and device.port != control.port_number:
             LOG.warning("simulated device has moved", device=device.name, port=device.port)
             control.port_number = device.port
+    query = select(Node.name, NodeLogin).join(NodeLogin, NodeLogin.node_id == Node.id)
+    logins = dict(session.execute(query).all())
+    for device in (each for each in world.devices.values() if each.kind == NODE_OS):
+        login = logins.get(world.wired(device.name, OUTLET).name)
+        if login and login.port_number != device.port:
+            LOG.warning("simulated node has moved", device=device.name, port=device.port)
+            login.port_number = device.port

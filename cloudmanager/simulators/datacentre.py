@@ -26,7 +26,13 @@ from cloudmanager.simulators.openstack.compute import Compute
 from cloudmanager.simulators.openstack.seeding import seed_cloud
 from cloudmanager.simulators.redfish import RedfishService
 from cloudmanager.simulators.relays import mains_closed
-from cloudmanager.simulators.seeding import seed_boards, seed_guests, seed_services
+from cloudmanager.simulators.seeding import (
+    seed_boards,
+    seed_guests,
+    seed_services,
+    seed_storage,
+    seed_systems,
+)
 from cloudmanager.simulators.snmp import AcpiBoard, MainsBoard
 from cloudmanager.simulators.ssh import SshHost
 from cloudmanager.simulators.world import Account, Device, World
@@ -299,10 +305,13 @@ def found_or_new(state_file: Path, racks: int, nodes_per_rack: int) -> DataCentr
     if not state_file.exists():
         clock = ManualClock(time.time())  # nothing happens before it runs
         centre = DataCentre.seeded(racks, nodes_per_rack, state_file=state_file, clock=clock)
-        centre.add_cloud(list(centre.world.nodes))
+        computes = list(centre.world.nodes)
+        centre.add_cloud(computes)
         seed_boards(centre, rack=racks + 1)
         seed_services(centre, rack=racks + 2)
         seed_guests(centre, rack=racks + 3)
+        seed_storage(centre, rack=racks + 4)
+        seed_systems(centre, computes)
         centre.save()
     return DataCentre.load(state_file)
 

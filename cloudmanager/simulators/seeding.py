@@ -6,7 +6,13 @@ import random
 import string
 from typing import TYPE_CHECKING
 
+from cloudmanager.simulators.node_os.server import add_os
+from cloudmanager.simulators.node_os.system import System
+from cloudmanager.simulators.openstack.seeding import STORAGE_HOSTS
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloudmanager.simulators.datacentre import DataCentre
 
 BOARDS = (("modbus", "et7067"), ("snmp", "daenet"), ("buttons", "daenet-acpi"))
@@ -18,6 +24,7 @@ MACHINES = (
     ("desktop2", "amt", "admin", 1),
 )
 GUESTS = 4
+_EVERY_NTH_REDHAT = 3
 
 
 def seed_boards(centre: DataCentre, *, rack: int = 4) -> None:
@@ -57,6 +64,23 @@ def seed_guests(centre: DataCentre, *, rack: int = 6) -> None:
         node = centre.world.add_node(f"{name}.demo.local", rack=rack, unit=unit, on=unit % 2 == 1)
         wired[name] = node.name
     centre.add_board(f"libvirt-r{rack}", "libvirt", wired, login="root", password=_password(passwords))
+
+
+def seed_storage(centre: DataCentre, *, rack: int = 7) -> None:
+    """Put the storage hosts of the cloud into a rack: each with a BMC, and an operating system with LVM."""
+    passwords = random.Random(f"{centre.world.seed} {rack}")
+    for unit, name in enumerate(STORAGE_HOSTS, start=1):
+        centre.add_node(name, rack=rack, unit=unit, password=_password(passwords))
+        add_os(centre.world, name, password=_password(passwords))
+
+
+def seed_systems(centre: DataCentre, nodes: Sequence[str]) -> None:
+    """Install operating systems on nodes, of both families."""
+    passwords = random.Random(f"{centre.world.seed} systems")
+    for number, name in enumerate(nodes):
+        device = add_os(centre.world, name, password=_password(passwords))
+        if number % _EVERY_NTH_REDHAT == _EVERY_NTH_REDHAT - 1:
+            System(centre.world, device.name).part("family", "redhat")
 
 
 def _password(passwords: random.Random) -> str:

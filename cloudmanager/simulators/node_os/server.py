@@ -83,7 +83,12 @@ class NodeOs(SshServer):
 
 
 def add_os(world: World, node: str, *, password: str, login: str = "cloudmanager", port: int = 0) -> Device:
-    """Install an operating system on a node; its device is `os-<first label of the node's name>`."""
+    """Install an operating system on a node; its device is `os-<first label of the node's name>`.
+
+    On the network of the data centre its address is told by where the node stands; we reach it by its port.
+    """
+    found = world.node(node)
+    found.address = found.address or f"10.0.{found.rack}.{found.unit}"
     account = Account(login, password)
     device = world.add_device(f"os-{node.partition('.')[0]}", KIND, port=port, accounts={1: account})
     world.plug(device.name, OUTLET, node)
