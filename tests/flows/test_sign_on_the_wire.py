@@ -25,6 +25,7 @@ from cloudmanager.sign.keys import SigningKeys
 from cloudmanager.simulators.node_os import NodeOs
 from cloudmanager.simulators.node_os.firmware import LOADER
 from cloudmanager.simulators.node_os.server import add_os
+from cloudmanager.simulators.node_os.system import BOOT_SECONDS
 from cloudmanager.simulators.node_os.virsh import DEFINITION, name_of, virsh
 from cloudmanager.simulators.openstack.compute.rows import Server
 from cloudmanager.system_clock import SystemClock
@@ -43,6 +44,7 @@ class Place(Simulated):
     async def _install(self):
         nova, self.systems, self.ports = self.model.compute, {}, {}
         for name in ("c1", "c2"):
+            self.world.node(name).power_changed_at -= BOOT_SECONDS
             device = add_os(self.world, name, password="secret of the nodes")
             self.systems[name] = NodeOs(self.world, device.name, self.model)
             self.ports[name] = await self.systems[name].start()
