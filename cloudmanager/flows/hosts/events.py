@@ -1,4 +1,4 @@
-"""Events that flows tell of hosts, written in the transaction that saves the step's outcome."""
+"""Events that flows tell, of hosts mostly, written in the transaction that saves the step's outcome."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ ALIVE = "host.alive"
 
 def tell(run: Run, kind: str, host: str, message: str) -> None:
     """An event about a host."""
-    run.write(_tell, {"kind": kind, "subject": f"host:{host}", "message": message})
+    tell_of(run, kind, f"host:{host}", message)
+
+
+def tell_of(run: Run, kind: str, subject: str, message: str) -> None:
+    """An event about anything."""
+    run.write(_tell, {"kind": kind, "subject": subject, "message": message})
 
 
 def _tell(session: Session, events: Sequence[dict[str, str]]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
-from cloudmanager.models import Event, GuardedNode, Signature
+from cloudmanager.flows.hosts.events import tell_of
+from cloudmanager.models import GuardedNode, Signature
 from cloudmanager.sign.record import Trust, seal, trust_in
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def remove(run: Run, row: Signature) -> None:
 
 def tell(run: Run, kind: str, subject: str, message: str) -> None:
     """An event, and a line of the task's history."""
-    run.write(_tell, {"kind": kind, "subject": subject, "message": message})
+    tell_of(run, kind, subject, message)
     run.event(subject, kind.partition(".")[2], message)
 
 
@@ -93,10 +94,6 @@ def _change(session: Session, changes: Sequence[Change]) -> None:
 
 def _remove(session: Session, ids: Sequence[int]) -> None:
     session.execute(delete(Signature).where(Signature.id.in_(ids)))
-
-
-def _tell(session: Session, events: Sequence[dict[str, str]]) -> None:
-    session.execute(insert(Event), list(events))
 
 
 def _checked(session: Session, nodes: Sequence[tuple[int, datetime]]) -> None:
