@@ -154,7 +154,7 @@ def _log_on(session: Session, world: World, vault: Vault) -> None:
     named = dict(session.execute(select(Node.name, Node).where(Node.name.is_not(None))).all())
     for device in (each for each in world.devices.values() if each.kind == NODE_OS):
         node, account = named[world.wired(device.name, OUTLET).name], device.accounts[1]
-        node.ip_addresses = [HOST, world.node(node.name).address]
+        node.ip_addresses = [HOST, world.wired(device.name, OUTLET).address]
         session.add(
             NodeLogin(
                 node_id=node.id,

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from cloudmanager import leases
 from cloudmanager.bell import celery_app
 from cloudmanager.db import Database
+from cloudmanager.flows.nodes import collection
 from workers import tasks
 from workers.app import UPKEEP_QUEUE
 
@@ -35,6 +36,7 @@ def beat_service(config: Config) -> Service:
         "maintenance": _entry(tasks.MAINTENANCE, interval, expires=interval),
         "audits": _entry(tasks.AUDITS, interval, expires=interval),
         "integrity": _entry(tasks.INTEGRITY, interval, expires=interval),
+        "collection": _entry(tasks.COLLECTION, collection.EVERY, expires=collection.EVERY),
         "prune": _entry(tasks.PRUNE, 3600.0, expires=3600.0),
     }
     LeadingScheduler.database = Database.from_config(config)

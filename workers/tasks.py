@@ -17,6 +17,8 @@ from cloudmanager.flows.audits import schedule
 from cloudmanager.flows.audits.execute import KIND as EXECUTE
 from cloudmanager.flows.maintenance import history, openings
 from cloudmanager.flows.maintenance.window import KIND
+from cloudmanager.flows.nodes import collection
+from cloudmanager.flows.nodes.facts import COLLECT_FACTS
 from cloudmanager.flows.sign import upkeep
 from cloudmanager.flows.sign.activate import VERIFY
 from cloudmanager.models import utc_now
@@ -34,6 +36,7 @@ PRUNE = "cloudmanager.prune"
 MAINTENANCE = "cloudmanager.maintenance"
 AUDITS = "cloudmanager.audits"
 INTEGRITY = "cloudmanager.integrity"
+COLLECTION = "cloudmanager.collection"
 
 
 def bind(app: Celery, resident: Resident) -> None:
@@ -76,11 +79,23 @@ def bind(app: Celery, resident: Resident) -> None:
             resident.database, ready, aggregates, params, lambda ids: resident.bell.ring(ids, queue)
         )
 
+    _bind_upkeep(app, resident)
+
+
+def _bind_upkeep(app: Celery, resident: Resident) -> None:
+    """The tasks that keep things as they should be, however long ago somebody asked for it."""
+
     @app.task(name=INTEGRITY)
     def integrity() -> None:
         """See to it that the servers of every guarded node are verified."""
         queue = FLOWS[VERIFY].queue
         upkeep.open_missing(resident.database, lambda ids: resident.bell.ring(ids, queue))
+
+    @app.task(name=COLLECTION)
+    def collect() -> None:
+        """Collect the facts of nodes whose facts are old."""
+        queue = FLOWS[COLLECT_FACTS.kind].queue
+        collection.open_due(resident.database, resident.config, lambda ids: resident.bell.ring(ids, queue))
 
     @app.task(name=PRUNE)
     def prune() -> None:

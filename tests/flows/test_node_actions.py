@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import insert, select, update
 
+from cloudmanager.config import load
 from cloudmanager.flows import cancel
+from cloudmanager.flows.nodes import collection
 from cloudmanager.host.admission import admitting_only
 from cloudmanager.models import (
     AvailabilityStorage,
     Node,
     NodeAvailabilityStorage,
+    NodeClass,
     NodeFacts,
+    NodeLogin,
+    utc_now,
 )
 from cloudmanager.simulators.node_os import iscsi, packages, scripts, shared_groups, sshd, units
 from cloudmanager.simulators.node_os.shell import SAYS
@@ -537,6 +544,43 @@ async def test_a_node_that_says_nothing_keeps_its_facts(site):
     assert site.facts().hwinfo["processors"]["sockets"] == 2
     assert "does not answer" in site.facts().error
     assert site.facts().tried_at >= tried_at
+
+
+def due(site, options=None):
+    """The nodes that a look would begin with."""
+    config = load(overrides=options)
+    rung = []
+    begun = collection.open_due(site.cloud.database, config, rung.extend)
+    assert begun == rung
+    return [site.cloud.flow(flow_id).params["node_id"] for flow_id in begun]
+
+
+def make_hypervisors(site, *names, **columns):
+    with site.cloud.database.transaction() as session:
+        hypervisors = session.scalar(select(NodeClass.id).where(NodeClass.name == "hypervisor"))
+        session.execute(update(Node).values(node_class_id=hypervisors))
+    return [site.cloud.add_node(name=name, node_class_id=hypervisors, **columns) for name in names]
+
+
+async def test_facts_are_collected_when_they_are_old(site):
+    key = {("host", "password"): "secret"}
+    assert due(site) == [], "it is no hypervisor"
+    other, *_ = make_hypervisors(site, "n2")
+    make_hypervisors(site, "off", power_state="power_off")
+    make_hypervisors(site, "gone", active=False)
+    assert due(site) == [], "there is no way in"
+    assert due(site, key | {("node_actions", "collect_interval"): 0.0}) == []
+    with site.cloud.database.transaction() as session:
+        session.add(NodeLogin(node_id=other, login="x"))
+    assert due(site) == [other], "it has a way of its own"
+    assert due(site, key) == [site.node_id], "the other is being asked"
+    site.host.add(other, "n2")
+    await site.cloud.sweep_until_quiet()
+    assert due(site, key) == [], "they are new"
+    old = utc_now() - timedelta(days=2)
+    with site.cloud.database.transaction() as session:
+        session.execute(update(NodeFacts).where(NodeFacts.node_id == other).values(tried_at=old))
+    assert due(site, key) == [other]
 
 
 async def bind(site, kind, **nodes):
