@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,22 +94,40 @@ def target_obstacle(server: Server, source: Host, target: Host) -> str | None:
         return f"it is in the zone {target.zone}, the server asks for {server.zone}"
     if missing := server.required_traits - target.traits:
         return f"it lacks {', '.join(sorted(missing))}"
-    cpus = {source.cpu_model, target.cpu_model} - {None}
-    if server.running and len(cpus) > 1:
-        return f"its CPU is {target.cpu_model}, the server runs on {source.cpu_model}"
+    # An unknown CPU is like no known one: two moves by way of it could join what does not go together.
+    if server.running and source.cpu_model != target.cpu_model:
+        here, there = source.cpu_model or "an unknown one", target.cpu_model or "not known"
+        return f"its CPU is {there}, the server runs on {here}"
     return None
 
 
 def _fixed(snapshot: Snapshot, options: Options, shown: Sequence[Load]) -> dict[str, str]:
     """{id of a server: why it does not move}."""
     guessed = {index: load.resource for load in shown for index in load.guessed}
+    together = _together(snapshot)
     found = {}
     for index, server in enumerate(snapshot.servers):
         reason = _why_fixed(snapshot, server, options)
+        if reason is None and server.id in together:
+            reason = f"its server group wants it with the others on {server.host}, and each moves by itself"
         if reason is None and index in guessed:
             reason = f"its {guessed[index]} load is not known"
         if reason is not None:
             found[server.id] = reason
+    return found
+
+
+def _together(snapshot: Snapshot) -> set[str]:
+    """The servers that are with most of a group that has to be together: Nova lets none of them leave."""
+    found: set[str] = set()
+    for group in snapshot.groups:
+        if group.policy is Policy.AFFINITY:
+            places = snapshot.server_index
+            on = {key: snapshot.servers[places[key]].host for key in group.members & places.keys()}
+            counts = Counter(on.values()).most_common(2)
+            most = counts[0][1] if counts else 0
+            if most > 1 and all(count < most for _, count in counts[1:]):
+                found |= {key for key, host in on.items() if host == counts[0][0]}
     return found
 
 

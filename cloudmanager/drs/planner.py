@@ -35,6 +35,8 @@ _NO_ORDER = (
     "has room meanwhile"
 )
 
+_TOO_FEW_MOVES = "what would pay takes more moves than are allowed"
+
 
 @dataclass
 class _Round:
@@ -49,18 +51,17 @@ def plan(snapshot: Snapshot, options: Options, clock: Callable[[], float] | None
     """The plan for a snapshot. `clock` counts seconds; it can only end the search early."""
     meter = Meter(options.evaluations, options.time_limit, clock)
     first = model(snapshot, options)
-    waves, stuck, why_not = _rounds(snapshot, options, first, meter)
+    waves, stuck, why_not, cut = _rounds(snapshot, options, first, meter)
     moves = told_moves(snapshot, options, first, waves)
     after = snapshot.moved({move.server_id: move.destination for move in moves})
     off, on = hosts_to_switch(after, options, first.loads)
-    full = options.max_moves is not None and len({move.server_id for move in moves}) >= options.max_moves
     return Plan(
         mode=options.mode,
         moves=moves,
         before=figures(snapshot, first),
         after=figures(after, model(after, options)),
         why_empty=None if moves else _why_empty(snapshot, options, first) or why_not,
-        complete=not meter.spent and not full,
+        complete=not meter.spent and not cut,
         impossible=_impossible(snapshot, stuck),
         notes=first.notes,
         switch_off=off,
@@ -71,17 +72,22 @@ def plan(snapshot: Snapshot, options: Options, clock: Callable[[], float] | None
 
 def _rounds(
     snapshot: Snapshot, options: Options, first: Model, meter: Meter
-) -> tuple[list[list[Step]], dict[int, int], str | None]:
-    """Search from where the last search led until nothing is found; (waves, stuck, why no more)."""
+) -> tuple[list[list[Step]], dict[int, int], str | None, bool]:
+    """Search from where the last search led until nothing is found; (waves, stuck, why no more, cut off).
+
+    It is cut off when the budget of moves is used up, or what is left of it is too little for what would pay.
+    """
     waves: list[list[Step]] = []
     stuck: dict[int, int] = {}
-    here, place, why_not = first, first.problem.start, None
+    here, place, why_not, cut = first, first.problem.start, None, False
     for _ in range(_ROUNDS):
         left = None if options.max_moves is None else options.max_moves - _moved(waves)
         found = _search(here, options, meter, left)
         why_not = found.why_not
         stuck |= dict(found.stuck)
         if not found.order.waves:
+            cut = left == 0 or (left is not None and bool(_search(here, options, meter, None).order.waves))
+            why_not = _TOO_FEW_MOVES if cut else why_not
             break
         more = found.order
         waves, place = (
@@ -92,7 +98,7 @@ def _rounds(
         if meter.spent:
             break
         here = model(snapshot.moved(_destinations(snapshot, place)), options)
-    return waves, {item: to for item, to in stuck.items() if place[item] != to}, why_not
+    return waves, {item: to for item, to in stuck.items() if place[item] != to}, why_not, cut
 
 
 def _joined(

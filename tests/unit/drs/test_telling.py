@@ -44,6 +44,21 @@ def test_every_host_that_cannot_take_a_server_has_its_reason():
     ]
 
 
+def test_servers_that_have_to_be_together_stay_and_those_apart_may_join_them():
+    """Nova looks where the others of the group are when one of them moves: no two can leave side by side."""
+    group = Group("g", Policy.AFFINITY, frozenset({"s1", "s2", "s3", "elsewhere"}))
+    placed = (server("s1", "a", cpu=4), server("s2", "a", cpu=4), server("s3", "b"), server("s4", "a"))
+    snapshot = Snapshot((host("a"), host("b"), host("c")), placed, (group,))
+    shown = model(snapshot, Options())
+    assert set(shown.fixed) == {"s1", "s2"}
+    said = explain(snapshot, shown, Options(), "s1")
+    why = "its server group wants it with the others on a, and each moves by itself"
+    assert said == ["s1 is on a.", f"It does not move: {why}."]
+    assert not {"s1", "s2"} & {move.server_id for move in plan(snapshot, Options()).moves}
+    even = Snapshot(snapshot.hosts, (*placed[:1], server("s2", "b"), server("s4", "a")), (group,))
+    assert not model(even, Options()).fixed
+
+
 def test_a_server_that_could_move_is_told_what_that_would_gain():
     balanced = Snapshot((host("a"), host("b")), (server("s", "a"), server("t", "b")))
     assert "It does not move: the best other host, b, gains -" in explained(balanced, "s")[-1]
