@@ -70,6 +70,17 @@ summary = "Add a line to a file."
 run.any = ["sh", "-c", "echo line >> \\"$1\\"", "sh", "{path}"]
 arguments.path = "/.+"
 
+[append-slowly]
+summary = "Add a line to a file, and take some time over it."
+run.any = ["sh", "-c", "echo line >> \\"$1\\"; sleep 1.0625", "sh", "{path}"]
+arguments.path = "/.+"
+
+[append-slowly-or-twice]
+summary = "The same, and it does no harm to do it again."
+run.any = ["sh", "-c", "echo line >> \\"$1\\"; sleep 1.0625", "sh", "{path}"]
+arguments.path = "/.+"
+idempotent = true
+
 [root]
 summary = "Say something as root."
 run.any = ["echo", "{word}"]

@@ -305,14 +305,17 @@ async def test_a_node_without_an_address(site, login):
 
 
 async def test_a_connection_that_is_lost_in_the_middle(site, sshd, tmp_path):
-    waiting = asyncio.create_task(site.run("wait", seconds="79.125"))
-    await until(lambda: processes_with("sleep 79.125"))
+    await site.run("boot-id")
+    running = asyncio.create_task(site.run("append-slowly", path=f"{tmp_path}/once"))
+    again = asyncio.create_task(site.run("append-slowly-or-twice", path=f"{tmp_path}/twice"))
+    await until(lambda: (tmp_path / "once").exists() and (tmp_path / "twice").exists())
     sshd.restart()
     with pytest.raises(HostUnreachable) as caught:
-        await waiting
+        await running
     assert caught.value.maybe_applied
-    await site.run("append", path=f"{tmp_path}/lines")
-    assert (tmp_path / "lines").read_text() == "line\n"
+    assert (await again).status == 0
+    assert (tmp_path / "once").read_text() == "line\n"
+    assert (tmp_path / "twice").read_text() == "line\nline\n"
 
 
 async def test_after_a_restart_of_sshd_nobody_notices(site, sshd, tmp_path):
