@@ -106,6 +106,9 @@ CASES = [
         seen('cloudmanager_monitor_events_total{kind="host.down"}', "1+0x20 2+0x40"), None, "50m", id="a host down long ago"
     ),
     pytest.param(
+        seen('cloudmanager_monitor_events_total{kind="signature.violated"}', "_x20 1+0x40"), "ServerViolated", "23m", id="a server is violated"
+    ),
+    pytest.param(
         seen('cloudmanager_tracker_hosts{state="refused"}', "0x10 1x20"), "HostEvacuationRefused", "20m", id="a host is refused"
     ),
     pytest.param(
