@@ -18,10 +18,10 @@ from .product import Product, wait_until
 def test_the_fleet_is_there(demo):
     nodes = demo.get("/v1/nodes").json()["nodes"]
 
-    assert Counter(node["rack_number"] for node in nodes) == {1: 20, 2: 20, 3: 20, 4: 6, 5: 7, 6: 4}
+    assert Counter(node["rack_number"] for node in nodes) == {1: 20, 2: 20, 3: 20, 4: 6, 5: 7, 6: 4, 7: 2}
     assert Counter(node["power_state"] for node in nodes)["power_on"] > 40
     assert {node["unit_number"] for node in nodes} == set(range(1, 21))
-    assert demo.get("/v1/nodes/count").json() == {"count": 77}
+    assert demo.get("/v1/nodes/count").json() == {"count": 79}
     controls = demo.get("/v1/power-controls").json()["power_controls"]
     assert Counter(control["control_type"] for control in controls) == {
         "SupermicroRackDevice": 60,
@@ -48,7 +48,7 @@ def test_hypervisors_find_their_nodes(demo):
         return [node for node in demo.get("/v1/nodes").json()["nodes"] if node["hypervisor_id"]]
 
     wait_until(lambda: len(known()) == 60, within=60, why=lambda: f"{len(known())} are known")
-    assert demo.get("/v1/nodes/count").json() == {"count": 77}
+    assert demo.get("/v1/nodes/count").json() == {"count": 79}
     assert all(node["cpu_allocation_ratio"] and node["active"] for node in known())
     node = demo.get(f"/v1/nodes/{known()[0]['id']}?with_os_object=true").json()["node"]
     assert node["os_hypervisor"]["id"] == node["hypervisor_id"]
@@ -58,7 +58,7 @@ def test_hypervisors_find_their_nodes(demo):
 
 def test_lab_commands_speak_to_the_simulated_machines(demo):
     status = json.loads(demo.cli("lab", "status", "--json").stdout)
-    assert len(status["nodes"]) == 77
+    assert len(status["nodes"]) == 79
     assert "r1n01" in demo.cli("lab", "status").stdout
 
     fault = demo.cli("lab", "fault", "bmc-r1n01", "lag=0.1", "dead=true")

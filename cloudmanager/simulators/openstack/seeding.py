@@ -27,7 +27,7 @@ PROJECT = "admin"
 LASTING_SECONDS = 365 * 86_400.0
 STORAGE_HOSTS = ("storage1.demo.local", "storage2.demo.local")
 BACKEND, VOLUME_GROUP = "lvm", "cinder-volumes"
-_DISKS = {"/dev/mapper/mpathb": 2048, "/dev/mapper/mpathc": 2048, "/dev/mapper/mpathd": 2048}  # GiB
+_DISKS = {"/dev/mapper/mpathb": 3072, "/dev/mapper/mpathc": 3072, "/dev/mapper/mpathd": 3072}  # GiB
 _FLAVORS = {
     "m1.small": (1, 2048, 20),
     "m1.medium": (2, 4096, 40),
