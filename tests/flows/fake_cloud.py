@@ -64,6 +64,8 @@ class Guest:
     """How often Nova began each task that makes it run."""
     cured_at: float | None = None
     incurable: bool = False
+    died: bool = False
+    """Its host has lost power under it; who gets power again starts no guests by itself."""
 
     @property
     def stalls(self):
@@ -342,12 +344,18 @@ class FakeCloud(Copies):
     def _settle_host(self, host):
         now = self.clock.now()
         host.machine.settle()
+        if not host.machine.on:
+            self._lose_guests(host)
         if host.machine.on and not host.was_on:
             host.started = now
             self._clean_up(host)
         host.was_on = host.machine.on
         if host.machine.on and now >= host.started + host.boot:
             host.reported = now
+
+    def _lose_guests(self, host):
+        for guest in self.guests.values():
+            guest.died |= self.hosts.get(guest.record.host) is host
 
     def _clean_up(self, host):
         """A nova-compute that starts deletes what was evacuated from it."""
@@ -431,7 +439,7 @@ class FakeCloud(Copies):
             self._end(guest, "finished", keep_moving=False)
             self._change(guest, vm_state="resized", status="VERIFY_RESIZE")
         else:
-            if kind == "evacuation" and self.hosts[guest.record.host].machine.on:
+            if kind == "evacuation" and self.hosts[guest.record.host].machine.on and not guest.died:
                 self.split_brains.append(guest.record.id)
             self._arrive(guest)
             self._end(guest, "done" if kind == "evacuation" else "completed")
@@ -440,6 +448,7 @@ class FakeCloud(Copies):
 
     def _arrive(self, guest):
         guest.moves += 1
+        guest.died = False
         self._change(guest, host=guest.moving.destination)
 
     def _end(self, guest, status, *, keep_moving=False):
