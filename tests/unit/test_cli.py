@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -49,12 +48,10 @@ def site(tmp_path, run):
     return directory
 
 
-def test_help_is_quick_and_names_every_command():
-    started = time.monotonic()
+def test_help_imports_little_and_names_every_command():
     command = [sys.executable, "-X", "importtime", "-m", "cloudmanager", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
 
-    assert time.monotonic() - started < 2  # 0.1 s on a free machine
     commands = set(re.findall(r"^  (\w+) ", result.stdout.partition("Commands:")[2], re.MULTILINE))
     assert commands >= COMMANDS
     for slow in ("sqlalchemy", "flask", "celery", "gunicorn", "oslo_config", "alembic"):
