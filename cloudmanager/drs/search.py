@@ -32,6 +32,7 @@ _PAIRED_CELLS = 2000
 _TINY_CELLS = 200
 _MANY_PLACES = 200
 _PROMISING = 64
+_NEARLY = 0.97
 _BOUNDS_PER_MOVE = 8
 """Bounds that are reckoned in the time in which one move is weighed, about."""
 
@@ -193,8 +194,10 @@ class Search:
     def _shift(self) -> None:
         """Good moves first, until none helps. What a place said is believed until its turn comes.
 
-        Then it is asked again, and its move made if it is still as good as the best that others had said.
+        Then it is asked again, and its move made if it is still as good as the best that others had said; or
+        nearly so, where asking takes long.
         """
+        nearly = 1.0 if self.placement.has_bounds else _NEARLY
         places = self.placement.problem.places
         seen = [-1] * places
         moves = 0
@@ -215,7 +218,7 @@ class Search:
             seen[place] = moves
             if change >= -self._least:
                 continue
-            if not queue or change <= queue[0][0]:
+            if not queue or change <= nearly * queue[0][0]:
                 self._move(item, to)
                 moves += 1
             heapq.heappush(queue, (change, place))
