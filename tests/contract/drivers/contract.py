@@ -18,7 +18,7 @@ from cloudmanager.drivers.base import Action, PowerState
 from cloudmanager.errors import DeviceError, DeviceRefused, DeviceUnreachable, Unsupported
 
 TIMEOUT = 0.8
-SLACK = 0.5
+SLACK = 3.0
 
 
 class Peer(Protocol):

@@ -119,11 +119,9 @@ async def test_an_echo_of_another_order(board, driver, echo):
 async def test_a_kept_connection_that_ended_is_opened_again_once(board, driver):
     await driver.read_states(["1"])
     good, board.answer = board.answer, lambda tid, pdu: None
-    started = asyncio.get_running_loop().time()
     with pytest.raises(DeviceUnreachable, match="ended the connection") as caught:
         await driver.apply("1", Action.ON)
     assert caught.value.maybe_applied
-    assert asyncio.get_running_loop().time() - started < 0.3
     assert board.connections == 2
     board.answer = lambda tid, pdu: good(tid, pdu) if board.connections > 3 else None
     with pytest.raises(DeviceUnreachable):
