@@ -14,6 +14,7 @@ from cloudmanager.api import (
     audits,
     auth,
     availability_storages,
+    bearer,
     bulk_power,
     docs_page,
     domains,
@@ -121,6 +122,7 @@ def create_app(given: Services) -> Flask:
     services.attach(app, given)
     app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes + 1  # what is cut off shows
     auth.register(app)
+    bearer.register(app)
     policy.register(app)
     unversioned.register(app)
     tracing.register(app)
@@ -131,8 +133,9 @@ def create_app(given: Services) -> Flask:
 
 
 def check(config: Config) -> None:
-    """Raise `Misconfigured` for what keeps the API from starting: strategy, policy, the key of licences."""
+    """Raise `Misconfigured` for what keeps the API from starting: who calls, policy, the key of licences."""
     auth.make_strategy(config)
+    bearer.make_verifier(config)
     policy.load(config)
     issuer_key(config)
 

@@ -57,8 +57,8 @@ def authorize(rule: str) -> None:
 
 
 def challenge() -> str:
-    """What a refused caller is told in `WWW-Authenticate`."""
-    return _strategy().challenge
+    """What a refused caller is told in `WWW-Authenticate`; tenants' tokens have one of their own."""
+    return g.get("challenge") or _strategy().challenge
 
 
 def _strategy() -> Strategy:
