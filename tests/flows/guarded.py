@@ -85,6 +85,14 @@ class Guarded:
             row.baseline, row.is_valid, row.reason = measured.baseline, "true", None
             seal(session, row, self.keys)
 
+    def write(self, number, **values):
+        """Change a record and sign it."""
+        with self.cloud.database.transaction() as session:
+            row = session.scalar(select(Signature).where(Signature.server_id == uuid(number)))
+            for name, value in values.items():
+                setattr(row, name, value)
+            seal(session, row, self.keys)
+
     def validity(self, number):
         with self.cloud.database.reading() as session:
             row = session.scalar(select(Signature).where(Signature.server_id == uuid(number)))

@@ -194,14 +194,33 @@ async def test_a_server_that_cannot_be_looked_at_is_unknown_and_runs(guarded, fa
     assert guarded.validity(1) == "true", "it is looked at again"
 
 
-async def test_a_silent_node_is_asked_once_a_round(guarded):
+async def test_a_silent_node_is_asked_once_a_round(guarded, monkeypatch):
     await guarded.guard_and_sign()
     guarded.cloud.host.dead.add(1)
-    before = guarded.cloud.line.calls
+    line, asked = guarded.cloud.line, []
+    call = line.call
+    monkeypatch.setattr(
+        line, "call", lambda what, *args, **how: asked.append(what) or call(what, *args, **how)
+    )
     await guarded.a_round()
     assert [guarded.validity(number) for number in (1, 2)] == ["unknown", "unknown"]
-    rounds = 70 / 30
-    assert guarded.cloud.line.calls - before <= 8 * rounds
+    rounds = sum(what == "servers of h1" for what in asked)
+    assert sum(what == "node 1: domain-definition" for what in asked) == rounds
+
+
+async def test_one_that_is_recalculated_while_it_is_judged_is_not_stopped(guarded):
+    await guarded.guard_and_sign()
+    guarded.changes[uuid(1)] = ("524288", "1048576")
+
+    def recalculate(asked):
+        if asked.arguments["server"] == uuid(2):  # the first has been judged, and nothing is saved yet
+            guarded.write(1, is_valid="true", reason="by somebody else")
+        return guarded.definition(asked)
+
+    guarded.cloud.host.answer("domain-definition", recalculate)
+    await guarded.cloud.pass_time(20)
+    assert (guarded.validity(1), guarded.row(1).reason) == ("true", "by somebody else")
+    assert guarded.server(1).vm_state == "active"
 
 
 @pytest.mark.parametrize(
