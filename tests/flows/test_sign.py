@@ -213,7 +213,7 @@ async def test_one_that_is_recalculated_while_it_is_judged_is_not_stopped(guarde
     guarded.changes[uuid(1)] = ("524288", "1048576")
 
     def recalculate(asked):
-        if asked.arguments["server"] == uuid(2):  # the first has been judged, and nothing is saved yet
+        if asked.arguments["server"] == uuid(1):  # its record has been read
             guarded.write(1, is_valid="true", reason="by somebody else")
         return guarded.definition(asked)
 
