@@ -180,3 +180,35 @@ def test_the_calls_of_the_readme_work_when_pasted(demo):
     assert "HTTP/1.1 202" in result.stdout
     assert '"success":[2,3,4],"failed":[]' in result.stdout
     wait_until(lambda: demo.get("/v1/nodes/1").json()["node"]["power_state"] == "power_on", within=20)
+
+
+def test_a_volume_is_moved_to_another_disk(demo):
+    backends = demo.get("/v1/volume-backends/").json()
+    assert [backend["host"] for backend in backends] == ["storage1.demo.local", "storage2.demo.local"]
+    assert [backend["error"] for backend in backends] == [None, None]
+    volumes = [each for each in demo.get("/v1/volumes/").json()["volumes"] if each["logical_volume"]]
+    small = min(volumes, key=lambda each: float(each["logical_volume"]["lv_size"].rstrip("g")))
+    [device] = small["logical_volume"]["devices"]
+    wanted = next(
+        disk["pv_name"]
+        for backend in backends
+        if backend["host"] == small["host"]
+        for disk in backend["physical_volumes"]
+        if disk["pv_name"] != device["pv"] and float(disk["pv_free"].rstrip("g")) > 100
+    )
+    path = f"/v1/volumes/{small['volume_id']}"
+    body = {"source_pv": device["pv"], "dest_pv": wanted}
+    started = demo.post(f"{path}/actions/pv-migrate", body)
+    assert (started.status_code, started.content) == (202, b"")
+
+    def task():
+        return demo.get(started.headers["Location"]).json()
+
+    wait_until(lambda: task()["ended_at"], within=60, why=lambda: task()["message"])
+    assert (task()["status"], task()["error"]) == ("SUCCESS", None)
+    assert task()["progress"]["done"] == task()["progress"]["total"] > 0
+    shown = demo.get(path).json()["volume"]["logical_volume"]
+    assert shown["devices"] == [{"pv": wanted, "seg_size": device["seg_size"]}]
+    refused = demo.post(f"{path}/actions/mirror", {"mirror_count": 9})
+    assert refused.status_code == 409
+    assert "each on physical volumes of its own" in refused.json()["error"]["message"]
