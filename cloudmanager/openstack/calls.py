@@ -161,7 +161,8 @@ class Api:
     def _read(self, response: Any, request_id: str | None) -> Answer:
         content = _content(response)
         if response.status_code >= _FAILED:
-            raise refusal(self.title, response.status_code, content, request_id)
+            is_tenants = self._session.is_tenants
+            raise refusal(self.title, response.status_code, content, request_id, is_tenants=is_tenants)
         if not isinstance(content, dict):
             raise CloudUnreachable(f"{self.title}: the answer cannot be read", request_id=request_id)
         return Answer(content, request_id)
@@ -178,7 +179,7 @@ class Api:
                 await self._session.log_in()
                 response = await self._session.in_thread(lambda: self._send(request, headers, version))
         except problems.ClientException as error:
-            raise failure(self.title, error) from None
+            raise failure(self.title, error, is_tenants=self._session.is_tenants) from None
         return response
 
     def _send(self, request: _Request, headers: Mapping[str, str], version: str | None) -> Any:

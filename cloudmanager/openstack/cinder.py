@@ -21,12 +21,43 @@ VERSION = "3.27"
 """3.22 finds snapshots by metadata; before 3.66 one says that a volume may be in use while it is copied."""
 
 
-class Volumes(Part):
-    """What Cinder says and is told."""
+class EachVolume(Part):
+    """Volumes one by one; in whichever project we are logged in."""
 
     async def volume(self, volume_id: str) -> Volume:
         """One volume."""
         return volume_from(await self._one("volume", "volumes", volume_id))
+
+    async def delete_volume(self, volume_id: str) -> Accepted:
+        """Begin to delete a volume; one that is gone is deleted."""
+        return await self._delete("delete_volume", "volumes", volume_id)
+
+    async def _one(self, verb: str, kind: str, name: str) -> Any:
+        answer = await self._cinder.get(verb, f"{kind}/{segment(name)}", speech=VERSION)
+        return answer.part(kind.removesuffix("s"))
+
+    async def _make(self, verb: str, kind: str, wish: Mapping[str, Any]) -> Made:
+        answer = await self._cinder.call(verb, "POST", f"{kind}s", body={kind: wish}, speech=VERSION)
+        return Made(answer.part(kind)["id"], answer.request_id)
+
+    async def _delete(self, verb: str, kind: str, name: str) -> Accepted:
+        path = f"{kind}/{segment(name)}"
+        try:
+            return (await self._cinder.call(verb, "DELETE", path, speech=VERSION, repeat=True)).accepted
+        except NotFound:
+            return Accepted(None)
+        except CloudRefused as refused:
+            try:
+                status = (await self._one(verb, kind, name))["status"]
+            except NotFound:
+                return Accepted(refused.request_id)
+            if status != "deleting":
+                raise
+            return Accepted(refused.request_id)
+
+
+class Volumes(EachVolume):
+    """What Cinder says and is told."""
 
     async def all_volumes(self) -> Sequence[Volume]:
         """All volumes of all projects."""
@@ -68,38 +99,11 @@ class Volumes(Part):
             wish["volume_type"] = volume_type
         return await self._make("create_volume_from_snapshot", "volume", wish)
 
-    async def delete_volume(self, volume_id: str) -> Accepted:
-        """Begin to delete a volume; one that is gone is deleted."""
-        return await self._delete("delete_volume", "volumes", volume_id)
-
     async def delete_snapshot(self, snapshot_id: str) -> Accepted:
         """Begin to delete a snapshot; one that is gone is deleted."""
         return await self._delete("delete_snapshot", "snapshots", snapshot_id)
-
-    async def _one(self, verb: str, kind: str, name: str) -> Any:
-        answer = await self._cinder.get(verb, f"{kind}/{segment(name)}", speech=VERSION)
-        return answer.part(kind.removesuffix("s"))
 
     async def _marked(self, verb: str, kind: str, marker: Mapping[str, str]) -> list[Any]:
         query = {"all_tenants": "1", "metadata": str(dict(marker))}
         found = await self._cinder.pages(verb, f"{kind}/detail", kind, query, speech=VERSION)
         return [body for body in found if carries(marker, body.get("metadata") or {})]
-
-    async def _make(self, verb: str, kind: str, wish: Mapping[str, Any]) -> Made:
-        answer = await self._cinder.call(verb, "POST", f"{kind}s", body={kind: wish}, speech=VERSION)
-        return Made(answer.part(kind)["id"], answer.request_id)
-
-    async def _delete(self, verb: str, kind: str, name: str) -> Accepted:
-        path = f"{kind}/{segment(name)}"
-        try:
-            return (await self._cinder.call(verb, "DELETE", path, speech=VERSION, repeat=True)).accepted
-        except NotFound:
-            return Accepted(None)
-        except CloudRefused as refused:
-            try:
-                status = (await self._one(verb, kind, name))["status"]
-            except NotFound:
-                return Accepted(refused.request_id)
-            if status != "deleting":
-                raise
-            return Accepted(refused.request_id)

@@ -1,23 +1,21 @@
-"""What Nova says and is told of servers that are copied, made and deleted."""
+"""What Nova says of servers that are copied."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.errors import CloudRefused, NotFound
 from cloudmanager.openstack.calls import segment
-from cloudmanager.openstack.clone_shapes import definition_from, server_body, tags_of
-from cloudmanager.openstack.definitions import Made
+from cloudmanager.openstack.clone_shapes import definition_from, tags_of
+from cloudmanager.openstack.making import Making
 from cloudmanager.openstack.moves import Moves
-from cloudmanager.openstack.records import Accepted
 from cloudmanager.openstack.shapes import server_from
 from cloudmanager.openstack.versions import ATTACHMENTS, FLAVOR_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloudmanager.openstack.definitions import NewServer, ServerDefinition
+    from cloudmanager.openstack.definitions import ServerDefinition
     from cloudmanager.openstack.records import Server
 
 
@@ -26,8 +24,8 @@ def carries(marker: Mapping[str, str], metadata: Mapping[str, Any]) -> bool:
     return all(metadata.get(name) == value for name, value in marker.items())
 
 
-class Clones(Moves):
-    """Definitions of servers, new servers, and the end of servers."""
+class Clones(Moves, Making):
+    """Definitions of servers, and the servers that were made with a marker."""
 
     async def server_definition(self, server_id: str) -> ServerDefinition:
         """As what a server was made, so that another one can be made like it."""
@@ -51,37 +49,3 @@ class Clones(Moves):
         query = {"all_tenants": "1", "tags": ",".join(tags)}
         found = await self._nova.pages("find_servers", "servers/detail", "servers", query)
         return tuple(server_from(body) for body in found if set(tags) <= set(body.get("tags") or ()))
-
-    async def create_server(self, new: NewServer) -> Made:
-        """Begin to make a server. Asked twice it makes two: look for the marker."""
-        answer = await self._nova.call("create_server", "POST", "servers", body=server_body(new))
-        return Made(answer.part("server")["id"], answer.request_id)
-
-    async def delete_server(self, server_id: str) -> Accepted:
-        """Begin to delete a server; one that is gone is deleted."""
-        try:
-            path = f"servers/{segment(server_id)}"
-            return (await self._nova.call("delete_server", "DELETE", path, repeat=True)).accepted
-        except NotFound:
-            return Accepted(None)
-
-    async def attach_volume(self, server_id: str, volume_id: str, device: str | None = None) -> Accepted:
-        """Give a volume to a server; `device` is a wish that hypervisors seldom honour."""
-        path = f"servers/{segment(server_id)}/os-volume_attachments"
-        wish = {"device": device} if device else {}
-        body = {"volumeAttachment": {"volumeId": volume_id, **wish}}
-        try:
-            return (await self._nova.call("attach_volume", "POST", path, body=body)).accepted
-        except CloudRefused as refused:
-            try:
-                await self._nova.get("attach_volume", f"{path}/{segment(volume_id)}")
-            except NotFound:
-                raise refused from None
-            return Accepted(refused.request_id)
-
-    async def create_image(self, server_id: str, name: str, marker: Mapping[str, str]) -> Made:
-        """Begin to make an image of a server's disk; the marker becomes properties of the image."""
-        path = f"servers/{segment(server_id)}/action"
-        body = {"createImage": {"name": name, "metadata": dict(marker)}}
-        answer = await self._nova.call("create_image", "POST", path, body=body)
-        return Made(answer.part("image_id"), answer.request_id)

@@ -21,4 +21,5 @@ class Part:
         self._cinder = Api(session, "block-storage", "Cinder", "3")
         self._keystone = Api(session, "identity", "Keystone", "3")
         self._glance = Api(session, "image", "Glance", "2")
+        self._neutron = Api(session, "network", "Neutron", "2")
         self._shared = Shared()

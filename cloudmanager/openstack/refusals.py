@@ -23,15 +23,17 @@ _WAY_OUT = {
 }
 
 
-def refusal(service: str, status: int, body: Any, request_id: str | None) -> CloudManagerError:
-    """Our error for an answer that is no success."""
+def refusal(
+    service: str, status: int, body: Any, request_id: str | None, *, is_tenants: bool = False
+) -> CloudManagerError:
+    """Our error for an answer that is no success. A tenant is not told what only its operator can change."""
     said = said_in(body) or f"HTTP {status}"
     message = f"{service}: {said}" + (f" ({request_id})" if request_id else "")
     if status == NOT_FOUND:
         return NotFound(message)
     if status in _LATER or (status >= _BROKEN and status != _NOT_IMPLEMENTED):
         return CloudUnreachable(message, request_id=request_id)
-    if status in _WAY_OUT:
+    if status in _WAY_OUT and not is_tenants:
         message = f"{message}; {_WAY_OUT[status]}"
     return CloudRefused(message, status=status, request_id=request_id)
 
@@ -50,7 +52,7 @@ def said_in(body: Any) -> str | None:
     return None
 
 
-def failure(service: str, error: problems.ClientException) -> CloudError:
+def failure(service: str, error: problems.ClientException, *, is_tenants: bool = False) -> CloudError:
     """Our error for what keystoneauth raised instead of an answer: no connection, no log-in, no endpoint."""
     request_id = getattr(error, "request_id", None)
     if isinstance(error, problems.HttpError):
@@ -58,7 +60,8 @@ def failure(service: str, error: problems.ClientException) -> CloudError:
         if status < _BROKEN and status not in _LATER:
             said = f"Keystone: {error.message or f'HTTP {status}'}"
             way_out = _WAY_OUT.get(status, "check the log-in options of [nova]")
-            return CloudRefused(f"{said}; {way_out}", status=status, request_id=request_id)
+            message = said if is_tenants else f"{said}; {way_out}"
+            return CloudRefused(message, status=status, request_id=request_id)
         return CloudUnreachable(f"Keystone: {error.message or status}", request_id=request_id)
     if isinstance(error, problems.VersionNotAvailable | problems.CatalogException):
         where = "check [nova] interface and region_name, and the catalogue"
