@@ -15,6 +15,7 @@ from cloudmanager.errors import Conflict, InvalidInput
 from cloudmanager.flows.nodes.asking import subject_of
 from cloudmanager.flows.nodes.cpu_mode import CUSTOM
 from cloudmanager.flows.nodes.node_safe import storages_of
+from cloudmanager.host.iscsi import LONGEST_NAME
 from cloudmanager.tokens import Role
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ def _targets(_session: Session, _node: Node, body: dict[str, Any]) -> dict[str, 
         ]
         for address, names in body["targets"].items()
     }
+    for address, names in targets.items():
+        if "%" in address or max(map(len, names)) > LONGEST_NAME:
+            message = (
+                f"targets: {address[:100]} with a zone, or a name of more than {LONGEST_NAME} characters"
+            )
+            raise InvalidInput(message, {f"targets.{address}": ["Not an address and names of targets."]})
     return {"targets": targets, "vendor": body["vendor"], "product": body["product"]}
 
 

@@ -15,6 +15,9 @@ _RECORD: Final = re.compile(rf"{_PORTAL} (?P<target>\S+)")
 _SESSION: Final = re.compile(rf"\S+: \[\d+\] {_PORTAL} (?P<target>\S+)")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,222}")
 
+LONGEST_NAME: Final = 223
+"""Characters that the name of a target has at most."""
+
 
 @dataclass(frozen=True, order=True)
 class Target:

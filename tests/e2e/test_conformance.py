@@ -20,7 +20,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "20240305"))
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 TIME = int(os.environ.get("FUZZ_SECONDS", "0"))
 PHASES = "examples,coverage,fuzzing" + (",stateful" if TIME else "")
-CONFIG = {**QUICK, "power": {**QUICK["power"], "device_timeout": 0.2}}
+CONFIG = {**QUICK, "power": {**QUICK["power"], "device_timeout": 0.2}, "node_actions": {"discovery_wait": 5}}
 
 
 @pytest.fixture(scope="module")
