@@ -260,6 +260,7 @@ class Neutron(RestService):
         port = self._asked_port(asked, call)
         network = str(asked.get("floating_network_id"))
         floating = self.networks.add_floating_ip(network, _project(asked, call.caller))
+        floating.description = asked.get("description") or ""
         self.networks.point(floating, port)
         return self._show("floatingip", floating, call, 201)
 
