@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from cloudmanager.openstack.part import Part
@@ -66,6 +65,8 @@ class Plugs(Part):
         """What has one of these ids in a field."""
         found: list[Any] = []
         key = path.replace("-", "_")
-        for some in batched(sorted(set(ids)), _ASKED_AT_ONCE):
-            found += await self._neutron.pages(verb, path, key, {field: list(some)})
+        wanted = sorted(set(ids))
+        for start in range(0, len(wanted), _ASKED_AT_ONCE):
+            some = wanted[start : start + _ASKED_AT_ONCE]
+            found += await self._neutron.pages(verb, path, key, {field: some})
         return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cloudmanager.openstack.definitions import (
         Image,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StoragePool,
         Volume,
     )
+    from cloudmanager.openstack.plugs import Plug
     from cloudmanager.openstack.records import (
         Accepted,
         Aggregate,
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
         Hypervisor,
         LiveMigrationProgress,
         Migration,
+        Project,
         Server,
         ServerGroup,
         Service,
         Stock,
     )
+    from cloudmanager.openstack.tokens import IssuedToken
 
 
 class CloudPort(Protocol):
@@ -229,6 +232,40 @@ class CloudPort(Protocol):
 
     async def delete_image(self, image_id: str) -> Accepted:
         """Delete an image; one that is gone is deleted."""
+
+    # --- what tenants' consoles show ------------------------------------------------------------------------
+
+    async def all_servers(self, project_id: str | None = None) -> Sequence[Server]:
+        """The servers of a project, or of all; newest first."""
+
+    async def describe_server(
+        self, server_id: str, *, name: str | None = None, description: str | None = None
+    ) -> Accepted:
+        """Change how a server is called and described; None leaves it as it is."""
+
+    async def flavor_ids(self, *, max_age: float = 0.0) -> Mapping[str, str]:
+        """{name: id} of all flavors."""
+
+    async def projects(self, *, max_age: float = 0.0) -> Mapping[str, Project]:
+        """{id: project} of Keystone."""
+
+    async def plugs_of(self, server_ids: Collection[str]) -> Sequence[Plug]:
+        """The interfaces of these servers."""
+
+    async def public_addresses_of(self, port_ids: Collection[str]) -> Mapping[str, str]:
+        """{id of an interface: the floating address that leads to it}."""
+
+    async def network_names(self, ids: Collection[str]) -> Mapping[str, str]:
+        """{id: name} of these networks."""
+
+    async def security_group_names(self, ids: Collection[str]) -> Mapping[str, str]:
+        """{id: name} of these security groups."""
+
+    async def issue_token(self, auth: Mapping[str, Any]) -> IssuedToken:
+        """Log in as `auth` says, in the form of Keystone; `CloudRefused` has the status of its answer."""
+
+    def with_token(self, token: str) -> CloudPort:
+        """The same cloud as whoever has this token; it need not be closed."""
 
     # --- domains --------------------------------------------------------------------------------------------
 

@@ -115,6 +115,7 @@ class Server:
     fault: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    description: str | None = None
 
 
 class MigrationType(enum.StrEnum):
@@ -226,3 +227,12 @@ class Domain:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of Keystone; `domain` is the name of its domain."""
+
+    name: str
+    domain_id: str
+    domain: str | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import copy
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -49,15 +48,22 @@ class CloudSession:
     """
 
     def __init__(
-        self, settings: Settings, *, project_id: str | None = None, lines: _Lines | None = None
+        self,
+        settings: Settings,
+        *,
+        project_id: str | None = None,
+        token: str | None = None,
+        lines: _Lines | None = None,
     ) -> None:
-        """With `project_id` in that project instead of ours; with `lines` over those of another session."""
+        """With `project_id` in that project instead of ours, with `token` as its owner; over given lines."""
         self.project_id = project_id
-        self.is_tenants = project_id is not None
+        self.is_tenants = project_id is not None or token is not None
         self._settings = settings
         self._lines = lines or _lines(settings.connections)
         make = _from_clouds_yaml if settings.cloud else _from_options
         self._auth, where, trust = make(settings, project_id)
+        if token is not None:
+            self._auth = BorrowedToken(self.auth_url, token)
         self._where = where
         self._session = Session(
             auth=self._auth,
@@ -74,19 +80,7 @@ class CloudSession:
 
     def with_token(self, token: str) -> CloudSession:
         """Whoever has this token, over the same threads and connections; it need not be closed."""
-        twin = copy.copy(self)
-        twin.is_tenants = True
-        twin._auth = BorrowedToken(self.auth_url, token)
-        twin._session = Session(
-            auth=twin._auth,
-            session=self._lines.web,
-            timeout=self._settings.timeout,
-            app_name="cloudmanager",
-            verify=self._session.verify,
-            cert=self._session.cert,
-        )
-        twin._logins = Shared()
-        return twin
+        return CloudSession(self._settings, token=token, lines=self._lines)
 
     @property
     def auth_url(self) -> str:

@@ -126,6 +126,7 @@ def server_from(body: Json) -> Server:
         fault=(body.get("fault") or {}).get("message"),
         created_at=moment(body.get("created")),
         updated_at=moment(body.get("updated")),
+        description=body.get("description"),
     )
 
 
