@@ -66,6 +66,8 @@ def operation(
     the body may also be a list under that key. A `conditional` operation heeds `If-Match` or `If-None-Match`.
     """
 
+    keyed = method == "POST" and role is not None  # keys are the caller's
+
     def decorate(function: View) -> View:
         endpoint = name or function.__name__
         path = f"{blueprint.url_prefix or ''}{rule}"
@@ -85,7 +87,7 @@ def operation(
                 variables["query"] = parsed
             if body is not None:
                 variables["body"] = read_body(body, wrapper, plural)
-            return once(lambda: function(**variables)) if method == "POST" else function(**variables)
+            return once(lambda: function(**variables)) if keyed else function(**variables)
 
         documented = blueprint.doc(**_documentation(function, allowing))(view)
         blueprint.add_url_rule(rule, endpoint, documented, methods=[method])
@@ -96,7 +98,10 @@ def operation(
             "operationId": name or function.__name__,
             "summary": summary,
             "description": words(name or function.__name__, function, role),
-            "parameters": [*query.parameters(), *request_headers(method, conditional=conditional)],
+            "parameters": [
+                *query.parameters(),
+                *request_headers(method, keyed=keyed, conditional=conditional),
+            ],
             "security": [{SECURITY: []}] if role else [],
         }
         if role:
@@ -104,7 +109,7 @@ def operation(
         if body is not None:
             document["requestBody"] = _request_body(body, wrapper, plural)
         general = error_statuses(has_role=role is not None, has_path="<" in rule, has_body=body is not None)
-        general += statuses_of_headers(method, conditional=conditional)
+        general += statuses_of_headers(method, keyed=keyed, conditional=conditional)
         document["responses"] = responses(answers, [*general, *errors])
         return document
 

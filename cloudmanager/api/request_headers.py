@@ -16,10 +16,10 @@ _CONDITIONS = {
 }
 
 
-def request_headers(method: str, *, conditional: bool) -> list[dict[str, Any]]:
+def request_headers(method: str, *, keyed: bool, conditional: bool) -> list[dict[str, Any]]:
     """The parameters of an operation."""
     found = []
-    if method == "POST":
+    if keyed:
         found.append(_header(IDEMPOTENCY_KEY, _ONCE, _KEY))
     if conditional:
         name, text = _CONDITIONS[method]
@@ -27,9 +27,9 @@ def request_headers(method: str, *, conditional: bool) -> list[dict[str, Any]]:
     return found
 
 
-def statuses_of_headers(method: str, *, conditional: bool) -> list[int]:
+def statuses_of_headers(method: str, *, keyed: bool, conditional: bool) -> list[int]:
     """The errors."""
-    return [*((409, 422) if method == "POST" else ()), *((412,) if conditional and method != "GET" else ())]
+    return [*((409, 422) if keyed else ()), *((412,) if conditional and method != "GET" else ())]
 
 
 def _header(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
