@@ -25,7 +25,7 @@ PUBLIC = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{n
 @pytest.mark.parametrize(("method", "path", "role"), OPERATIONS, ids=str)
 def test_every_operation_takes_its_role_and_no_lesser(api, method, path, role):
     template = path
-    path = re.sub("{(task|server)_id}|{instance_uuid}", "00000000-0000-0000-0000-000000000000", path)
+    path = re.sub("{(task|server|volume)_id}|{instance_uuid}", "00000000-0000-0000-0000-000000000000", path)
     path = re.sub("{[a-z_]+}", "77", path)
     if role is None:
         assert template in PUBLIC
