@@ -241,3 +241,10 @@ def test_a_dry_run_says_what_would_be_skipped(api, aggregate, planned):
         session.execute(update(FlowRow).where(FlowRow.id == "0" * 36).values(subject="host:r1n03"))
     held = apply(api, planned, dry_run=True).json["plan"]["moves"]
     assert {move["reason"] for move in held} == {f"r1n03 is held by task {'0' * 36}"}
+
+
+def test_the_same_key_begins_one_audit(api, aggregate):
+    first, second = (execute(api, headers={"Idempotency-Key": "k"}) for _ in range(2))
+    assert (first.status_code, first.json) == (second.status_code, second.json)
+    assert first.headers["Location"] == second.headers["Location"]
+    assert len(flows(api)) == 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
-from cloudmanager.errors import Conflict, NotFound
+from cloudmanager.errors import Conflict, NotFound, Unavailable
 from cloudmanager.flows import cancel
 from cloudmanager.flows.audits.opening import begin_audit, begin_to_apply, check_applicable
 from cloudmanager.models import Audit, Event, FlowRow
@@ -367,3 +367,42 @@ async def test_a_server_that_was_moved_lately_is_left_alone(balancer):
     audit = balancer.audit(await balancer.execute())
     assert "left alone for 3600 s" in audit.plan["why_empty"]
     assert len(balancer.audit(await balancer.execute(hold_seconds=0.0)).plan["moves"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (Unavailable("Prometheus does not answer"), "Prometheus does not answer"),
+        (KeyError("x"), "internal error"),
+    ],
+    ids=["away", "broken"],
+)
+async def test_load_that_cannot_be_measured_fails_the_audit_and_is_said(balancer, monkeypatch, error, why):
+    """It is tried again, and never taken for none."""
+    tries = []
+
+    class Silent:
+        async def measure(self, hosts, servers):
+            tries.append(hosts)
+            raise error
+
+    monkeypatch.setattr("cloudmanager.flows.audits.execute.source_for", lambda *_: Silent())
+    audit = balancer.audit(await balancer.execute())
+    assert audit.status == "FAILED"
+    assert audit.message.startswith(f"gave up after 3 attempts: {why}")
+    assert len(tries) == 3
+    assert audit.plan is None
+
+
+async def test_a_cancelled_audit_leaves_nothing_behind(balancer):
+    audit_id, task_id = balancer.begin()
+    with balancer.cloud.database.transaction() as session:
+        cancel(session, task_id)
+    await balancer.cloud.sweep_until_ended(task_id)
+    audit = balancer.audit(audit_id)
+    assert (audit.status, audit.plan, audit.message) == (
+        "FAILED",
+        None,
+        "cancelled: cancelled before begin audit",
+    )
+    assert balancer.begin()[0] > audit_id

@@ -13,11 +13,12 @@ from cloudmanager.audits.options import options_for
 from cloudmanager.audits.packing import pack
 from cloudmanager.audits.planning import plan_apart
 from cloudmanager.audits.rows import id_of_task, keep
+from cloudmanager.errors import CloudManagerError
 from cloudmanager.flows.audits.apply import APPLYING, UNDO
 from cloudmanager.flows.audits.look import Terms, aggregate_of, look
 from cloudmanager.flows.audits.story import PLANNING, ended, opened
 from cloudmanager.flows.audits.strangers import foreign_note, strangers
-from cloudmanager.flows.base import Done, Flow, Outcome, Wait
+from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.hosts.fence import when
 from cloudmanager.flows.servers.move import QUEUE
 from cloudmanager.load_sources.choice import source_for
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 KIND = "execute-audit"
 _LOOK_EVERY = 0.5
+_TRIES = 3
+_INTERNAL = "internal error; the log has it under this task id"
 
 
 # --- working out -----------------------------------------------------------------------------------------
@@ -65,7 +68,17 @@ async def measure_and_plan(run: Run) -> Outcome:
     """Have it worked out aside, as it takes longer than a step may, and keep what was found."""
     params = run.params
     began = run.memo.setdefault("began_at", run.now())
-    found = run.ports.desk.ask(run.id, lambda: work_out(run.ports.cloud, run.ports.config, params, run.now()))
+    try:
+        found = run.ports.desk.ask(
+            run.id, lambda: work_out(run.ports.cloud, run.ports.config, params, run.now())
+        )
+    except Exception as error:
+        # Each wait for the desk is progress to the engine, which therefore would try for ever.
+        tries = run.memo["failures"] = run.memo.get("failures", 0) + 1
+        if tries < _TRIES:
+            raise
+        why = error.message if isinstance(error, CloudManagerError) else _INTERNAL
+        return Fail(f"gave up after {tries} attempts: {why}")
     if found is None:
         return Wait(_LOOK_EVERY, "looking at the aggregate and planning")
     snapshot, options, made, moving = found
