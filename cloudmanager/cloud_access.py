@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from cloudmanager.simulators.datacentre import HOST
-from cloudmanager.simulators.openstack.seeding import ADMIN, OURS, PROJECT, READER
+from cloudmanager.simulators.openstack.seeding import (
+    ADMIN,
+    OURS,
+    PORTAL_AUDIENCE,
+    PORTAL_CLIENT,
+    PROJECT,
+    READER,
+)
 from cloudmanager.state_dir import write_private
 
 if TYPE_CHECKING:
@@ -14,7 +22,10 @@ if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.cloud import OpenStack
     from cloudmanager.state_dir import StateDirectory
 
-_USUAL_PORT = 5000
+TENANT = "shop-owner"
+"""Whose token the demo shows how to get; there is one for each tenant."""
+
+_USUAL_PORTS = {"keystone": 5000, "keycloak": 8080}
 _SECTIONS = """
 [auth]
 strategy = keystone
@@ -29,13 +40,27 @@ project_name = service
 [nova]
 # As the same user we act in the simulated cloud.
 database_connection = {database}
+
+[oidc]
+# Its Keycloak, whose tokens the portal takes; `portal-token-…` get one.
+issuer = {issuer}
+audiences = {audience}
+"""
+_SCRIPT = r"""#!/bin/sh
+# Prints a token of {name} for the portal: TOKEN=$(sh THIS_FILE)
+curl -fsS -m 10 -d @- {issuer}/protocol/openid-connect/token <<'FORM' |
+{form}
+FORM
+    sed 's/.*"access_token": *"\([^"]*\)".*/\1/'
 """
 
 
 def sections(cloud: OpenStack, directory: StateDirectory) -> str:
     """What a configuration has to say, so that the daemon of the demo knows its cloud."""
     values = {
-        "auth_url": _address(cloud),
+        "auth_url": _keystone(cloud),
+        "issuer": _issuer(cloud),
+        "audience": PORTAL_AUDIENCE,
         "username": OURS,
         "password": cloud.identity.user_named(OURS).password,
         "database": f"sqlite:///{directory.nova_database}",
@@ -43,12 +68,15 @@ def sections(cloud: OpenStack, directory: StateDirectory) -> str:
     return _SECTIONS.format(**{name: value.replace("$", "$$") for name, value in values.items()})
 
 
-def correct_address(cloud: OpenStack, directory: StateDirectory, config: Config) -> None:
-    """Let our configuration name the port on which Keystone listens now, if it names this one at all."""
-    named, real = config.keystone_authtoken.auth_url, _address(cloud)
+def correct_addresses(cloud: OpenStack, directory: StateDirectory, config: Config) -> None:
+    """Let our configuration name the ports on which Keystone and Keycloak listen now, where it names them."""
     file = directory.config_file
-    if named and named != real and named.startswith(f"http://{HOST}:") and file.exists():
-        write_private(file, file.read_text().replace(named, real))
+    for named, real in (
+        (config.keystone_authtoken.auth_url, _keystone(cloud)),
+        (config.oidc.issuer, _issuer(cloud)),
+    ):
+        if named and named != real and named.startswith(f"http://{HOST}:") and file.exists():
+            write_private(file, file.read_text().replace(named, real))
 
 
 def write_credentials(cloud: OpenStack, directory: StateDirectory) -> None:
@@ -56,7 +84,7 @@ def write_credentials(cloud: OpenStack, directory: StateDirectory) -> None:
     for file, user in ((directory.openrc, ADMIN), (directory.reader_openrc, READER)):
         values = {
             "OS_AUTH_TYPE": "password",
-            "OS_AUTH_URL": _address(cloud),
+            "OS_AUTH_URL": _keystone(cloud),
             "OS_USERNAME": user,
             "OS_PASSWORD": cloud.identity.user_named(user).password,
             "OS_PROJECT_NAME": PROJECT,
@@ -70,5 +98,28 @@ def write_credentials(cloud: OpenStack, directory: StateDirectory) -> None:
         )
 
 
-def _address(cloud: OpenStack) -> str:
-    return f"http://{HOST}:{cloud.ports.get('keystone') or _USUAL_PORT}/v3"
+def write_token_scripts(cloud: OpenStack, directory: StateDirectory) -> None:
+    """Write a script for each tenant that prints a token of its owner, whose password is in no argument."""
+    for person in cloud.realm.people.values():
+        form = urlencode(
+            {
+                "grant_type": "password",
+                "client_id": PORTAL_CLIENT,
+                "username": person.name,
+                "password": person.password,
+            }
+        )
+        script = _SCRIPT.format(name=person.name, issuer=_issuer(cloud), form=form)
+        write_private(directory.portal_token_script(person.name), script)
+
+
+def _keystone(cloud: OpenStack) -> str:
+    return f"http://{HOST}:{_port(cloud, 'keystone')}/v3"
+
+
+def _issuer(cloud: OpenStack) -> str:
+    return f"http://{HOST}:{_port(cloud, 'keycloak')}/realms/{cloud.realm.name}"
+
+
+def _port(cloud: OpenStack, name: str) -> int:
+    return cloud.ports.get(name) or _USUAL_PORTS[name]

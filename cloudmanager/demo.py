@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,11 @@ class SimulatedDataCentre:
         """Whether the admin token is one of the simulated Keystone."""
         return str(config.auth.strategy) == "keystone"
 
+    def hints(self) -> str:
+        """How to get a token for the portal."""
+        script = self._directory.portal_token_script(cloud_access.TENANT)
+        return f"  a tenant's token:  TOKEN=$(sh {shlex.quote(str(script))})\n"
+
     async def fill(self, database: Database, config: Config) -> None:
         """Wait until it runs, then put its machines into an empty inventory, or correct what has moved."""
         await self._running()
@@ -97,8 +103,9 @@ class SimulatedDataCentre:
             else:
                 _correct_ports(session, centre.world)
         if centre.cloud:
-            cloud_access.correct_address(centre.cloud, self._directory, config)
+            cloud_access.correct_addresses(centre.cloud, self._directory, config)
             cloud_access.write_credentials(centre.cloud, self._directory)
+            cloud_access.write_token_scripts(centre.cloud, self._directory)
             if self.gives_token(config):
                 self._keep_token()
 

@@ -50,8 +50,8 @@ def fault(device: str, faults: tuple[str, ...], state_dir: Path) -> None:
     """Give a device or a service of the cloud faults.
 
     For example dead=true, lag=2, drop=0.3, refuse=192 or session_limit=1 for a device; status=503,
-    probability=0.5, lag=2 or down=true for keystone, nova, placement, cinder, glance or neutron; and
-    fail=create for cinder, fail=live_migration for nova: operations that go wrong.
+    probability=0.5, lag=2 or down=true for keystone, nova, placement, cinder, glance, neutron or
+    keycloak; and     fail=create for cinder, fail=live_migration for nova: operations that go wrong.
     """
     answer = _ask(state_dir, "fault", device=device, set=dict(_parse(text) for text in faults))
     click.echo(json.dumps(answer["faults"]))
@@ -72,6 +72,13 @@ def heal(device: str | None, state_dir: Path) -> None:
 def power(node: str, action: str, state_dir: Path) -> None:
     """Switch a machine by hand, as somebody who stands before it."""
     _ask(state_dir, "power", node=node, action=action)
+
+
+@lab.command("rotate-keys")
+@state_dir_option
+def rotate_keys(state_dir: Path) -> None:
+    """Let Keycloak sign with a new key; the one before still counts."""
+    click.echo(_ask(state_dir, "rotate-keys")["kid"])
 
 
 @lab.command()

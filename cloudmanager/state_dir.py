@@ -50,6 +50,10 @@ class StateDirectory:
         self.reader_openrc = self.path / "openrc-reader"
         self.broker = EmbeddedBroker(self.path / "broker")
 
+    def portal_token_script(self, name: str) -> Path:
+        """What prints a token of that user of the simulated Keycloak."""
+        return self.path / f"portal-token-{name}"
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Create the directory on first use and hold it; `Misconfigured` names the process that has it."""

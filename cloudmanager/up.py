@@ -56,6 +56,10 @@ class Lab(Protocol):
         """Whether `fill` writes the admin token, which then is one of its own Keystone."""
         ...
 
+    def hints(self) -> str:
+        """Further lines for whoever has started it, each with its line feed."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -86,7 +90,7 @@ def up(options: Options, lab: Lab | None = None) -> None:
 
 def _check_api(config: Config) -> None:
     """Raise what the API would die of, where an option makes it worth the time that importing it takes."""
-    if config.auth.strategy != "token" or config.oslo_policy.policy_file:
+    if config.auth.strategy != "token" or config.oslo_policy.policy_file or config.oidc.issuer:
         from cloudmanager.app import check  # noqa: PLC0415
 
         check(config)
@@ -240,5 +244,6 @@ class _Product:
                 f"CloudManager {__version__} is ready at {url}\n"
                 f"  the admin token is in {token}\n"
                 f'  try it:  curl -H "X-Auth-Token: $(cat {token})" {url}/v1/info\n'
+                f"{self._lab.hints() if self._lab else ''}"
                 "  stop it: ctrl-C"
             )

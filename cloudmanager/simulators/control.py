@@ -67,6 +67,7 @@ class ControlServer:
             "fault": (frozenset({"device", "set"}), self._fault),
             "heal": (frozenset({"device"}), self._heal),
             "token": (frozenset({"known"}), self._token),
+            "rotate-keys": (frozenset(), self._rotate_keys),
             "power": (frozenset({"node", "action"}), self._power),
         }
 
@@ -137,6 +138,14 @@ class ControlServer:
         token = administrators_token(self._centre.cloud.identity, known)
         self._centre.save()
         return {"token": token.id}
+
+    def _rotate_keys(self) -> dict[str, Any]:
+        """Keycloak signs with a new key."""
+        if self._centre.cloud is None:
+            raise UnknownName("there is no cloud")
+        kid = self._centre.cloud.realm.rotate()
+        self._centre.save()
+        return {"kid": kid}
 
     def _power(self, node: str, action: str) -> dict[str, Any]:
         """Somebody stands before the machine."""

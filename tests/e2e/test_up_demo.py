@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx
 
+from cloudmanager import config
+from cloudmanager.oidc import IssuerKeys, Verifier
+
 from .product import Product, wait_until
 
 
@@ -80,6 +83,7 @@ def test_lab_commands_disturb_the_cloud(demo):
         "cinder",
         "glance",
         "neutron",
+        "keycloak",
     }
     cinder = next(row for row in services if row["name"] == "cinder")
     url = f"http://{cinder['host']}:{cinder['port']}/v3/volumes"
@@ -101,6 +105,18 @@ def test_credentials_are_for_their_owner_alone(demo):
     off = httpx.post(f"{demo.url}/v1/nodes/1/actions/power-off", headers={"X-Auth-Token": reader})
     assert off.status_code == 403
     assert httpx.get(f"{demo.url}/v1/nodes/1", headers={"X-Auth-Token": "nonsense"}).status_code == 401
+
+
+def test_a_tenant_gets_tokens_that_the_portal_takes(demo):
+    options = config.load(demo.directory.config_file).oidc
+    for tenant in ("shop", "lab"):
+        script = demo.directory.portal_token_script(f"{tenant}-owner")
+        assert stat.S_IMODE(script.stat().st_mode) == 0o600
+        got = subprocess.run(["sh", script], capture_output=True, text=True, check=True, timeout=30)
+        claims = Verifier(options, IssuerKeys(options)).verify(got.stdout.strip())
+        assert claims["groups"] == [f"/tenants/{tenant}"]
+    kid = demo.cli("lab", "rotate-keys").stdout.strip()
+    assert IssuerKeys(options).find(kid)["kty"] == "RSA"
 
 
 def _log_in(openrc):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from cloudmanager.simulators.keycloak import Keycloak, Realm
 from cloudmanager.simulators.keystone import Identity, Keystone
 from cloudmanager.simulators.openstack import faults
 from cloudmanager.simulators.openstack.compute import Compute
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+Server = Keystone | Keycloak | RestService
+"""What answers for one service; Keycloak is the tenants' side of the cloud, and in no catalogue."""
+
 
 class OpenStack:
     """A cloud on the nodes of a world.
@@ -39,6 +43,7 @@ class OpenStack:
         volumes: Volumes | None = None,
         images: Images | None = None,
         networks: Networks | None = None,
+        realm: Realm | None = None,
     ) -> None:
         self.world = world
         self.identity = identity or Identity(world.clock)
@@ -46,18 +51,20 @@ class OpenStack:
         self.volumes = volumes or Volumes(world.clock)
         self.images = images or Images(world.clock)
         self.networks = networks or Networks(world.clock)
+        self.realm = realm or Realm(world.clock)
         self.compute.volumes = self.volumes
         self.compute.images, self.compute.networks = self.images, self.networks
         self.ports: dict[str, int] = {}
-        self.servers: dict[str, Keystone | RestService] = {
+        self.servers: dict[str, Server] = {
             "keystone": Keystone(self.identity),
             "nova": Nova(self.compute, self.identity),
             "placement": Placement(self.compute, self.identity),
             "cinder": Cinder(self.volumes, self.images, self.identity),
             "glance": Glance(self.images, self.identity),
             "neutron": Neutron(self.networks, self.identity),
+            "keycloak": Keycloak(self.realm),
         }
-        self._running: dict[str, Keystone | RestService] = {}
+        self._running: dict[str, Server] = {}
         self._resumed = False
 
     async def start(self, host: str) -> None:
@@ -80,10 +87,10 @@ class OpenStack:
         """Tell `watcher` whenever something may have changed; the last one counts."""
         self.compute.work.done = watcher
         for server in self.servers.values():
-            if isinstance(server, RestService):
+            if isinstance(server, RestService | Keycloak):
                 server.changed = watcher
 
-    async def _listen(self, host: str, name: str, server: Keystone | RestService) -> int:
+    async def _listen(self, host: str, name: str, server: Server) -> int:
         """Start on the port that it had; if that is taken now, on another, and say so."""
         wanted = self.ports.get(name, 0)
         try:
@@ -120,7 +127,7 @@ class OpenStack:
     def from_dict(cls, kept: dict[str, Any], world: World, *, database: Path | None = None) -> OpenStack:
         """Build what `to_dict` described."""
         parts: dict[str, Any] = {
-            name: kind.from_dict(kept[name], world.clock) for name, kind in _PARTS.items()
+            name: kind.from_dict(kept[name], world.clock) for name, kind in _PARTS.items() if name in kept
         }
         identity = Identity.from_dict(kept["identity"], world.clock)
         compute = Compute.from_dict(kept["compute"], world, database=database)
@@ -131,4 +138,4 @@ class OpenStack:
         return cloud
 
 
-_PARTS: dict[str, Any] = {"volumes": Volumes, "images": Images, "networks": Networks}
+_PARTS: dict[str, Any] = {"volumes": Volumes, "images": Images, "networks": Networks, "realm": Realm}

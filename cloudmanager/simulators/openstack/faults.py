@@ -18,9 +18,7 @@ from cloudmanager.simulators.world import UnknownName
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudmanager.simulators.keystone import Keystone
-    from cloudmanager.simulators.openstack.cloud import OpenStack
-    from cloudmanager.simulators.openstack.rest import RestService
+    from cloudmanager.simulators.openstack.cloud import OpenStack, Server
 
 FAIL = "fail"
 BUS_BROKEN = "bus_broken"
@@ -70,7 +68,7 @@ def shown(cloud: OpenStack, name: str) -> dict[str, Any]:
     return {**wire, **{key: value for key, value in inside.items() if value}}
 
 
-def _server(cloud: OpenStack, name: str) -> Keystone | RestService:
+def _server(cloud: OpenStack, name: str) -> Server:
     try:
         return cloud.servers[name]
     except KeyError:

@@ -24,6 +24,8 @@ ADMIN, READER, OURS = "admin", "reader", "cloudmanager"
 """The users that the demo makes credentials for: two people, and the daemon itself."""
 
 PROJECT = "admin"
+PORTAL_CLIENT, PORTAL_AUDIENCE = "portal-web", "compute-portal"
+PORTAL_TOKEN_SECONDS = 1800
 LASTING_SECONDS = 365 * 86_400.0
 STORAGE_HOSTS = ("storage1.demo.local", "storage2.demo.local")
 BACKEND, VOLUME_GROUP = "lvm", "cinder-volumes"
@@ -96,6 +98,7 @@ class _Seeding:
         self._make_networks()
         self._make_hosts()
         self._fill()
+        self._make_realm()
 
     # --- what servers need ----------------------------------------------------------------------------------
 
@@ -112,6 +115,7 @@ class _Seeding:
         identity.grant(self._users["nova"], self._projects["service"], "service")
         for tenant in _TENANTS:
             identity.grant(self._users[f"{tenant}-owner"], self._projects[tenant], "member")
+            identity.grant(self._users[OURS], self._projects[tenant], "member")
 
     def _make_storage(self) -> None:
         volumes = self._cloud.volumes
@@ -269,6 +273,22 @@ class _Seeding:
                 "tag": None,
             }
         )
+
+    # --- the portal's side ----------------------------------------------------------------------------------
+
+    def _make_realm(self) -> None:
+        """An owner of each tenant, and a program of each, whose tokens lead to its project."""
+        realm = self._cloud.realm
+        realm.token_seconds = PORTAL_TOKEN_SECONDS
+        realm.add_client(PORTAL_CLIENT, PORTAL_AUDIENCE)
+        for tenant in _TENANTS:
+            whose = {
+                "claims": {"project_id": self._projects[tenant].id},
+                "roles": ["member"],
+                "groups": [f"/tenants/{tenant}"],
+            }
+            realm.add_person(f"{tenant}-owner", self._password(), **whose)
+            realm.add_client(f"{tenant}-robot", PORTAL_AUDIENCE, secret=self._password(), **whose)
 
     def _password(self) -> str:
         return "".join(self._chance.choices(string.ascii_letters + string.digits, k=20))

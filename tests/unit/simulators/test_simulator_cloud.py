@@ -13,9 +13,10 @@ import pytest
 from cloudmanager.simulators.clock import ManualClock
 from cloudmanager.simulators.control import Control, ControlError, ControlServer
 from cloudmanager.simulators.datacentre import CLOUD, FORMAT, HOST, DataCentre, found_or_new
+from cloudmanager.simulators.openstack.cloud import OpenStack
 from cloudmanager.simulators.openstack.compute import Origin
 
-SERVICES = ["keystone", "nova", "placement", "cinder", "glance", "neutron"]
+SERVICES = ["keystone", "nova", "placement", "cinder", "glance", "neutron", "keycloak"]
 
 
 @pytest.fixture
@@ -258,6 +259,28 @@ class TestControl:
         assert (await call("token", known=first))["token"] != first
         somebody = identity.lasting_token(identity.user_named("reader"), administrator(centre)[1], 60).id
         assert (await call("token", known=somebody))["token"] != somebody
+
+    async def test_keys_are_rotated_and_kept(self, call, centre, state):
+        first = (await call("rotate-keys"))["kid"]
+        second = (await call("rotate-keys"))["kid"]
+        kept = DataCentre.load(state).cloud.realm.keys()
+        assert [key["kid"] for key in kept if key["use"] == "sig"] == [second, first]
+
+
+def test_tenants_of_the_portal_have_their_projects(centre):
+    realm, identity = centre.cloud.realm, centre.cloud.identity
+    ours = identity.user_named("cloudmanager").id
+    for tenant in ("shop", "lab"):
+        [project] = [row for row in identity.projects.values() if row.name == tenant]
+        assert realm.people[f"{tenant}-owner"].claims == {"project_id": project.id}
+        assert realm.clients[f"{tenant}-robot"].account.claims == {"project_id": project.id}
+        assert "member" in project.members[ours]
+
+
+def test_a_cloud_that_was_kept_without_a_realm(centre):
+    kept = centre.cloud.to_dict()
+    del kept["realm"]
+    assert OpenStack.from_dict(kept, centre.world).realm.people == {}
 
 
 async def test_half_of_the_requests_can_fail(centre):
