@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, validate
 
 from cloudmanager.api.body import Body
 from cloudmanager.api.fields import Host, IpAddress, choice, identifier, name
-from cloudmanager.flows.nodes.cpu_mode import CUSTOM, MODES
+from cloudmanager.flows.nodes.cpu_mode import MODES
 from cloudmanager.host.iscsi import is_target_name
 
 _MODEL = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -61,21 +61,6 @@ class NodeOsAction(Body):
 
 class SetCpuMode(Body):
     """The processor that servers see; null is what the node's own configuration says."""
-
-    json_schema: ClassVar[dict[str, Any]] = {
-        "anyOf": [
-            {
-                "required": ["cpu_model"],
-                "properties": {"cpu_emulation_mode": {"const": CUSTOM}, "cpu_model": {"type": "string"}},
-            },
-            {
-                "properties": {
-                    "cpu_emulation_mode": {"enum": [*(mode for mode in MODES if mode != CUSTOM), None]},
-                    "cpu_model": {"type": "null"},
-                }
-            },
-        ]
-    }
 
     cpu_emulation_mode = choice(*MODES, required=True, allow_none=True)
     cpu_model = Pattern(_MODEL, load_default=None, allow_none=True)

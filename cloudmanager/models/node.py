@@ -22,8 +22,8 @@ CONDITIONS = range(5)
 
 class Node(Base):
     """A physical machine. `power_state` is what was last observed; None is unknown, which is not off.
-    `dcc` (dynamic component configuration): whether we may write configuration of its components.
 
+    `dcc` (dynamic component configuration): whether we may write configuration of its components.
     Names are host names: two that differ only in the case of ASCII letters are one name, as in DNS.
     """
 
