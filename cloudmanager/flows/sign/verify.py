@@ -51,7 +51,7 @@ async def verify(run: Run) -> Outcome:
     if memo.pop("in_round", False):
         rows.checked(run, node_id, moment_of(int(run.now())))
         run.result = await run.read(lambda session: _summary(session, node_id))
-    pause = memo.get("next_round", 0.0) - run.now()
+    pause = memo.get("began", 0.0) + run.ports.config.sign.verify_interval - run.now()
     if pause > 0:
         return Wait(pause, guarding)
     await _begin_round(run)
@@ -65,8 +65,7 @@ async def _begin_round(run: Run) -> None:
     known = await run.read(lambda session: _known(session, node_id))
     run.memo["left"] = sorted({server.id for server in here} | set(known))
     run.memo["acts"] = [{"do": "lock", "server_id": each.id} for each in here if to_be_locked(each, node_id)]
-    run.memo |= {"in_round": True, "silent": None}
-    run.memo["next_round"] = run.now() + run.ports.config.sign.verify_interval
+    run.memo |= {"in_round": True, "silent": None, "began": run.now()}
 
 
 async def _look_at_some(run: Run) -> None:
