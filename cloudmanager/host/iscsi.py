@@ -54,5 +54,12 @@ def portal(address: str) -> str:
 def _found(pattern: re.Pattern[str], text: str) -> Iterator[Target]:
     for line in text.splitlines():
         if match := pattern.match(line.strip()):
-            address = match["ip6"] or match["address"]
+            address = _canonical(match["ip6"] or match["address"])
             yield Target(address, match["target"], int(match["port"]))
+
+
+def _canonical(address: str) -> str:
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address

@@ -405,7 +405,19 @@ async def test_discovery(site):
     site.add_storage(targets=[TARGET, "iqn.2001-05.com.example:b"])
     flow = await site.succeed("discovery-nas", addresses=["10.40.38.2", "10.40.38.3"])
     assert flow.result["targets"] == {"10.40.38.2": ["iqn.2001-05.com.example:b", "volume-1"]}
-    assert "No route to host" in flow.result["silent"]["10.40.38.3"] or flow.result["silent"]["10.40.38.3"]
+    assert "iscsi-discover failed with exit status 4" in flow.result["silent"]["10.40.38.3"]
+
+
+async def test_a_portal_that_tells_of_others(site):
+    """A storage with a portal group offers each target at all of its portals."""
+    said = f"10.40.38.2:3260,1 {TARGET}\n10.40.39.2:3260,1 {TARGET}\n"
+    site.system.part(SAYS, {})["iscsiadm"] = [said, "", 0]
+    flow = await site.succeed("discovery-nas", addresses=["10.40.38.2", "10.40.40.2"])
+    assert flow.result["targets"] == {
+        "10.40.38.2": ["volume-1"],
+        "10.40.39.2": ["volume-1"],
+        "10.40.40.2": [],
+    }
 
 
 async def test_discovery_of_many_addresses(site):

@@ -47,25 +47,27 @@ async def ask_portals(run: Run) -> Outcome:
             told[address] = answer
     if len(left) > _AT_ONCE:
         return Wait(0.0, f"{len(left) - _AT_ONCE} addresses are left")
-    run.result = {"targets": told, "silent": silent}
+    targets: dict[str, list[str]] = {}
+    for asked, found in told.items():
+        for address, name in [*found, (asked, None)]:
+            names = targets.setdefault(address, [])
+            names += [name] if name and name not in names else []
+    run.result = {"targets": {address: sorted(names) for address, names in targets.items()}, "silent": silent}
     for address, why in silent.items():
         run.event(address, "silent", why)
     if not told:
         return Fail(f"no address of the storage answers the node: {'; '.join(silent.values())}"[:1000])
-    return Done(f"{sum(map(len, told.values()))} targets at {len(told)} addresses")
+    return Done(f"{sum(map(len, targets.values()))} targets at {len(targets)} addresses")
 
 
-async def _targets_at(run: Run, address: str) -> list[str] | HostError:
-    """Names of targets, or why there is no answer."""
+async def _targets_at(run: Run, address: str) -> list[list[str]] | HostError:
+    """Addresses and names of targets, or why there is no answer. One portal may tell of others."""
     try:
         said = await run_on_node(run, "iscsi-discover", portal=portal(address))
     except (CommandFailed, HostUnreachable) as problem:
         return problem
     prefix = run.ports.config.node_actions.iscsi_prefix
-    names = {
-        target.name.removeprefix(prefix) for target in read_targets(said.out) if target.address == address
-    }
-    return sorted(names)
+    return [[target.address, target.name.removeprefix(prefix)] for target in read_targets(said.out)]
 
 
 DISCOVERY_NAS = Flow(

@@ -130,7 +130,7 @@ def test_targets_that_are_noted():
 def test_sessions():
     said = (
         "tcp: [1] 10.40.38.2:3260,1 iqn.2010-10.org.openstack:volume-1 (non-flash)\n"
-        "iser: [12] [fd00::2]:3261,-1 iqn.2001-05.com.example:a.b\n"
+        "iser: [12] [fd00:0:0::2]:3261,-1 iqn.2001-05.com.example:a.b\n"
     )
     assert iscsi.read_sessions(said) == [
         iscsi.Target("10.40.38.2", "iqn.2010-10.org.openstack:volume-1"),
