@@ -47,6 +47,7 @@ class Bell:
     def __init__(self, config: Config) -> None:
         self._timeout = config.broker.timeout
         self._app = celery_app(config)
+        self._app.connection_for_write().get_transport_cls()  # imported now: not by several threads at once
 
     def ring(self, flow_ids: Sequence[str], queue: str = "power") -> None:
         """Ask that these flows be advanced now."""
