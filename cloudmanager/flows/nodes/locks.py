@@ -23,13 +23,12 @@ _PER_STEP = 4
 
 async def look(run: Run) -> Outcome:
     """Which volumes the servers use, and which of them have locks."""
-    servers = await run.ports.cloud.servers_on(run.params["host"])
-    names = {f"volume-{volume.id}" for server in servers for volume in server.volumes}
+    names = await _names(run)
     run.result = {"held": [], "repaired": [], "failed": {}}
     if not names:
         run.memo |= {"groups": [], "left": []}
         return Done("no server on the node has a volume")
-    seen = [each for each in await _volumes(run) if each.locked and each.name in names]
+    seen = await _locked(run, names)
     run.memo["groups"] = sorted({each.group for each in seen})
     run.memo["left"] = []
     return Done(f"{len(seen)} of {len(names)} volumes that servers use have locks on the node")
@@ -42,8 +41,8 @@ async def join(run: Run) -> Outcome:
     lost: list[str] = []
     held: list[str] = []
     if run.memo["groups"]:
-        for each in await _used(run):
-            (held if await _is_held(run, each) else lost).append(_name(each))
+        for each, is_held in await _used(run):
+            (held if is_held else lost).append(_name(each))
     run.memo["left"] = lost
     run.result["held"] = held
     return Done(f"{len(lost)} locks are lost" if lost else "no lock is lost")
@@ -69,8 +68,8 @@ async def take(run: Run) -> Outcome:
 async def confirm(run: Run) -> Outcome:
     """See that they are held now."""
     if run.result["repaired"]:
-        for each in await _used(run):
-            if _name(each) in run.result["repaired"] and not await _is_held(run, each):
+        for each, is_held in await _used(run):
+            if _name(each) in run.result["repaired"] and not is_held:
                 run.result["repaired"].remove(_name(each))
                 run.result["failed"][_name(each)] = "the volume is active, but sanlock shows no lock of it"
     failed: dict[str, str] = run.result["failed"]
@@ -81,20 +80,23 @@ async def confirm(run: Run) -> Outcome:
     return Done(f"{len(run.result['repaired'])} locks taken again, {len(run.result['held'])} were held")
 
 
-async def _volumes(run: Run) -> list[SharedVolume]:
-    return read_volumes((await run_on_node(run, "shared-volumes")).out)
+async def _used(run: Run) -> list[tuple[SharedVolume, bool]]:
+    """The volumes with locks that servers use, and whether the node holds them, as they are now."""
+    seen = await _locked(run, await _names(run))
+    held = read_held((await run_on_node(run, "sanlock-status")).out)
+    return [(each, each.active and (each.group, each.uuid) in held) for each in seen]
 
 
-async def _used(run: Run) -> list[SharedVolume]:
-    """The volumes with locks that servers use, as they are now."""
+async def _names(run: Run) -> set[str]:
+    """How Cinder calls the logical volumes that servers of the node use."""
     servers = await run.ports.cloud.servers_on(run.params["host"])
-    names = {f"volume-{volume.id}" for server in servers for volume in server.volumes}
-    return [each for each in await _volumes(run) if each.locked and each.name in names]
+    return {f"volume-{volume.id}" for server in servers for volume in server.volumes}
 
 
-async def _is_held(run: Run, volume: SharedVolume) -> bool:
-    status = (await run_on_node(run, "sanlock-status")).out
-    return volume.active and (volume.group, volume.uuid) in read_held(status)
+async def _locked(run: Run, names: set[str]) -> list[SharedVolume]:
+    """Those of them that the node sees in shared groups."""
+    volumes = read_volumes((await run_on_node(run, "shared-volumes")).out)
+    return [each for each in volumes if each.locked and each.name in names]
 
 
 def _name(volume: SharedVolume) -> str:

@@ -85,8 +85,8 @@ async def look(run: Run) -> Outcome:
     """What the node is logged on to; and whether multipathd is there, when it is to know the storage."""
     if _section(run) is not None and not (await unit(run, "multipath-state")).installed:
         return Fail("the node has no multipathd: install multipath-tools, or leave vendor and product away")
-    wanted = _wanted(run)
-    attached = [each for each in wanted if tuple(each) in await _attached(run)]
+    wanted, sessions = _wanted(run), await _attached(run)
+    attached = [each for each in wanted if tuple(each) in sessions]
     run.memo |= {"left": [each for each in wanted if each not in attached], "failed": {}}
     return Done(f"{len(attached)} of {len(wanted)} targets are attached")
 
