@@ -148,6 +148,7 @@ def test_dry_run_answers_the_plan_and_keeps_nothing(api, aggregate, planned_here
         assert session.scalars(select(Audit)).all() == []
 
 
+@pytest.mark.both_databases
 def test_a_plan_is_read(api, planned):
     audit = api.ask("GET", f"{BASE}/audits/{planned}").json["audit"]
     assert audit["status"] == "DONE"
@@ -168,6 +169,7 @@ def test_a_plan_is_told_in_sentences(api, planned):
     assert any(line.startswith("Wave 1: vm-s") for line in lines)
 
 
+@pytest.mark.both_databases
 def test_a_server_is_explained(api, planned):
     audit = api.ask("GET", f"{BASE}/audits/{planned}").json["audit"]
     moved = audit["plan"]["moves"][0]["server_id"]
@@ -202,6 +204,7 @@ def test_audits_belong_to_their_aggregate(api, planned):
     assert "audit_id" in missing.json["error"]["errors"]
 
 
+@pytest.mark.both_databases
 def test_a_plan_is_applied_once(api, planned):
     response = apply(api, planned, deadline=600)
     assert response.status_code == 202, response.text

@@ -32,6 +32,7 @@ def audits(database):
         return list(session.scalars(select(Audit).order_by(Audit.id)))
 
 
+@pytest.mark.both_databases
 def test_each_time_is_begun_once(database):
     assert begin(database, AT_3 - 1) == []
     (task_id,) = begin(database, AT_3 + 1)

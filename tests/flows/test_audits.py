@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
+from cloudmanager.drs.planner import plan
 from cloudmanager.errors import Conflict, NotFound, Unavailable
 from cloudmanager.flows import cancel
 from cloudmanager.flows.audits.opening import begin_audit, begin_to_apply, check_applicable
 from cloudmanager.models import Audit, Event, FlowRow
 from cloudmanager.openstack.records import Aggregate, Flavor, Migration, ServerGroup
+
+from .world import WorkerDied
 
 BIG = Flavor("m1.big", 4, 8192, 20)
 LIFETIME = 1800.0
@@ -80,6 +83,7 @@ async def test_an_audit_plans_and_touches_nothing(balancer):
     ]
 
 
+@pytest.mark.both_databases
 async def test_a_plan_that_is_applied_leaves_nothing_to_plan(balancer):
     audit_id = await balancer.execute()
     task = await balancer.apply(audit_id)
@@ -406,3 +410,35 @@ async def test_a_cancelled_audit_leaves_nothing_behind(balancer):
         "cancelled: cancelled before begin audit",
     )
     assert balancer.begin()[0] > audit_id
+
+
+async def test_a_server_that_makes_way_moves_twice(balancer):
+    audit_id = await balancer.execute()
+    with balancer.cloud.database.transaction() as session:
+        audit = session.get_one(Audit, audit_id)
+        first = {**audit.plan["moves"][0], "source": "h1", "destination": "h2", "intermediate": True}
+        then = {**first, "wave": 2, "source": "h2", "destination": "h3", "intermediate": False}
+        audit.plan = {**audit.plan, "moves": [first, then]}
+    task = await balancer.apply(audit_id)
+    assert task.status == "SUCCESS", task.error
+    guest = balancer.nova.guests[first["server_id"]]
+    assert (guest.moves, guest.record.host) == (2, "h3")
+    outcomes = balancer.audit(audit_id).outcomes
+    assert [(row["outcome"], row["destination"]) for row in outcomes] == [("moved", "h2"), ("moved", "h3")]
+    assert outcomes[0]["task_id"] != outcomes[1]["task_id"]
+
+
+async def test_an_auditor_who_dies_while_planning_is_followed_by_another(balancer, monkeypatch):
+    """What lay on the desk of the first is gone, and made anew."""
+    planned = 0
+
+    async def plan_and_die(snapshot, options):
+        nonlocal planned
+        planned += 1
+        if planned == 1:
+            raise WorkerDied
+        return plan(snapshot, options)
+
+    monkeypatch.setattr("cloudmanager.flows.audits.execute.plan_apart", plan_and_die)
+    audit = balancer.audit(await balancer.execute())
+    assert (audit.status, audit.moves, planned) == ("DONE", 4, 2)
