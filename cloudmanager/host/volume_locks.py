@@ -12,6 +12,9 @@ from cloudmanager.errors import HostRefused
 _LOCKED: Final = frozenset({"sanlock", "dlm", "idm"})
 _HELD: Final = re.compile(r"r lvm_(?P<group>[^:\s]+):(?P<uuid>[^:\s]+):\S+ p -?\d+")
 
+_JOINED: Final = re.compile(r"s lvm_(?P<group>[^:\s]+):\d+:[^\s]+:\d+")
+"""While a host joins or leaves, a word like `ADD` follows."""
+
 
 @dataclass(frozen=True)
 class SharedVolume:
@@ -40,6 +43,11 @@ def read_volumes(text: str) -> list[SharedVolume]:
         ]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise HostRefused(f"lvs says what cannot be read: it begins with {text.strip()[:80]!r}") from None
+
+
+def read_joined(text: str) -> set[str]:
+    """The groups whose lockspaces `sanlock client status` lists as joined."""
+    return {match["group"] for line in text.splitlines() if (match := _JOINED.fullmatch(line.rstrip()))}
 
 
 def read_held(text: str) -> set[tuple[str, str]]:

@@ -517,6 +517,16 @@ async def test_a_lock_of_another_host_is_left_to_it(site):
     assert "lock" in flow.result["failed"]["cinder-shared/volume-a"]
 
 
+async def test_a_lockspace_that_the_node_does_not_join(site):
+    serve(site, "a")
+    share(site, "a", held=False)
+    site.system.part(SAYS, {})["sanlock"] = ["daemon x\np -1 helper\n", "", 0]
+    assert "does not join the lockspace of cinder-shared" in await site.fail(
+        "repair-locks", host="n1.demo.local"
+    )
+    assert site.host.count()["lvm-activate"] == 0
+
+
 async def test_servers_without_shared_volumes_have_no_locks(site):
     serve(site, "a")
     flow = await site.succeed("repair-locks", host="n1.demo.local")

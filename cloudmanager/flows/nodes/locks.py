@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from cloudmanager.errors import CommandFailed
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
-from cloudmanager.flows.nodes.asking import QUEUE, run_on_node
-from cloudmanager.host.volume_locks import SharedVolume, read_held, read_volumes
+from cloudmanager.flows.nodes.asking import LOOK_EVERY, QUEUE, run_on_node
+from cloudmanager.host.volume_locks import SharedVolume, read_held, read_joined, read_volumes
 
 if TYPE_CHECKING:
     from cloudmanager.flows.run import Run
 
-_PER_STEP = 4
-"""Locks that one step takes."""
+_PER_STEP = 1
+"""Locks that one step takes: each may have to wait for a disk."""
+
+_JOINS_WITHIN = 120.0
+"""Seconds until a lockspace has to be joined."""
 
 
 async def look(run: Run) -> Outcome:
@@ -35,17 +38,28 @@ async def look(run: Run) -> Outcome:
 
 
 async def join(run: Run) -> Outcome:
-    """Join the lockspaces of their groups, then see which locks are not held."""
+    """Begin to join the lockspaces of their groups; harmless where the node has."""
     for group in run.memo["groups"]:
         await run_on_node(run, "lock-start", group=group)
-    lost: list[str] = []
-    held: list[str] = []
-    if run.memo["groups"]:
-        for each, is_held in await _used(run):
-            (held if is_held else lost).append(_name(each))
-    run.memo["left"] = lost
-    run.result["held"] = held
-    return Done(f"{len(lost)} locks are lost" if lost else "no lock is lost")
+    return Done()
+
+
+async def see_what_is_lost(run: Run) -> Outcome:
+    """Watch until the lockspaces are joined, then see which locks are not held."""
+    if not run.memo["groups"]:
+        return Done()
+    since = run.memo.setdefault("joining_since", run.now())
+    missing = set(run.memo["groups"]) - read_joined((await run_on_node(run, "sanlock-status")).out)
+    if missing and run.now() - since < _JOINS_WITHIN:
+        return Wait(LOOK_EVERY, f"{len(missing)} lockspaces are not joined yet")
+    if missing:
+        return Fail(
+            f"the node does not join the lockspace of {', '.join(sorted(missing))}: see lvmlockd there"
+        )
+    states = {_name(each): is_held for each, is_held in await _used(run)}
+    run.memo["left"] = [name for name, is_held in states.items() if not is_held]
+    run.result["held"] = [name for name, is_held in states.items() if is_held]
+    return Done(f"{len(run.memo['left'])} locks are lost")
 
 
 async def take(run: Run) -> Outcome:
@@ -107,5 +121,5 @@ REPAIR_LOCKS = Flow(
     kind="repair-locks",
     summary="Take the locks of volumes that servers of a node use, where they are lost",
     queue=QUEUE,
-    steps=(look, join, take, confirm),
+    steps=(look, join, see_what_is_lost, take, confirm),
 )

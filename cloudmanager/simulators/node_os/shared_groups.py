@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloudmanager.simulators.node_os.system import System
 
 GROUPS = "shared groups"
+JOIN_SECONDS = 2.0  # that sanlock takes; real ones take twenty and more
 _FAILED = 5
 
 
@@ -45,10 +46,13 @@ def lvs(system: System, _words: Sequence[str], _stdin: bytes) -> str:
 
 
 def vgchange(system: System, words: Sequence[str], _stdin: bytes) -> str:
-    """`vgchange --lock-start GROUP`."""
+    """`vgchange --lock-start --lock-opt nowait GROUP`: sanlock has joined a moment later."""
     match words:
-        case ["--lock-start", group] if group in _groups(system):
-            return f"  VG {group} starting sanlock lockspace\n  Starting locking.  Waiting for sanlock ...\n"
+        case ["--lock-start", "--lock-opt", "nowait", group] if group in _groups(system):
+            joined = system.volatile("lockspaces", {})
+            joined.setdefault(group, system.world.clock.now() + JOIN_SECONDS)
+            system.changed()
+            return f"  VG {group} starting sanlock lockspace\n"
     raise Failed(f'  Volume group "{words[-1] if words else ""}" not found', _FAILED)
 
 
@@ -74,7 +78,11 @@ def sanlock_status(system: System, words: Sequence[str], stdin: bytes) -> str:
     lines = ["daemon 9d8f1c06-6a4b-4b0c-8a0e-0c1f8d8f6a11.demo\n", "p -1 helper\n", "p -1 listener\n"]
     for group, volumes in _groups(system).items():
         area = f"/dev/mapper/{group.replace('-', '--')}-lvmlock"
-        lines.append(f"s lvm_{group}:1:{area}:0\n")
+        joined_at = system.volatile("lockspaces", {}).get(group)
+        if joined_at is None:
+            continue
+        joins = " ADD" if system.world.clock.now() < joined_at else ""
+        lines.append(f"s lvm_{group}:1:{area}:0{joins}\n")
         lines += [
             f"r lvm_{group}:{row['uuid']}:{area}:{(65 + place) << 20}:1 p 4172\n"
             for place, row in enumerate(volumes.values())

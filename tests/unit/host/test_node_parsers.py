@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudmanager.errors import HostRefused
-from cloudmanager.host import admission, hardware, iscsi, packages
+from cloudmanager.host import admission, hardware, iscsi, packages, volume_locks
 from cloudmanager.host.systemd import read_unit
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
@@ -166,6 +166,18 @@ def test_packages(said, counts):
 
 def test_an_update_without_a_summary():
     assert packages.read_changes("E: Could not get lock /var/lib/dpkg/lock-frontend\n") is None
+
+
+def test_locks_that_a_host_holds():
+    """As sanlock(8) and lvmlockd(8) show them."""
+    said = (
+        "daemon 9d8f1c06-6a4b-4b0c-8a0e-0c1f8d8f6a11.host\np -1 helper\np 4172 lvmlockd\n"
+        "s lvm_vg0:1:/dev/mapper/vg0-lvmlock:0\ns lvm_vg1:1:/dev/mapper/vg1-lvmlock:0 ADD\n"
+        "r lvm_vg0:dbPmPq-7Yi0:/dev/mapper/vg0-lvmlock:71303168:3 p 4172\n"
+        "r lvm_vg0:3Xcfd2-shared:/dev/mapper/vg0-lvmlock:72351744:SH p 4172\n"
+    )
+    assert volume_locks.read_joined(said) == {"vg0"}
+    assert volume_locks.read_held(said) == {("vg0", "dbPmPq-7Yi0"), ("vg0", "3Xcfd2-shared")}
 
 
 def test_a_unit():
