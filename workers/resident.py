@@ -15,10 +15,12 @@ import structlog
 from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.bell import Bell
 from cloudmanager.db import Database
+from cloudmanager.domain_names import DomainHook
 from cloudmanager.flows.base import Ports
 from cloudmanager.flows.engine import Engine, EngineOptions
 from cloudmanager.host_access import host_port
 from cloudmanager.openstack.cloud import cloud_for
+from cloudmanager.openstack.tenants import tenants_for
 from cloudmanager.power import Power
 from cloudmanager.prometheus import Prometheus
 from cloudmanager.sign.keys import SigningKeys
@@ -94,6 +96,7 @@ class Resident:
         self._stopping = asyncio.Event()
         power = Power(self.database, self._vault, self.config)
         cloud = self._cloud = cloud_for(self.config)
+        tenants = tenants_for(self.config)
         alerts = Prometheus(self.config.prometheus)
         ports = Ports(
             power=power,
@@ -104,6 +107,9 @@ class Resident:
             config=self.config,
             signing=SigningKeys(self._vault),
             storages=Storages(timeout=self.config.extra_availability_check.timeout),
+            tenants=tenants,
+            names=DomainHook(self.config.portal),
+            vault=self._vault,
         )
         options = EngineOptions.from_config(self.config)
         self._engine = Engine(self.database, ports, options, self.bell.ring)
@@ -114,4 +120,5 @@ class Resident:
         await ports.desk.close()
         await power.close()
         await cloud.close()
+        await tenants.close()
         await self._host.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmanager.availability.heartbeats import Storages
 from cloudmanager.flows.desk import Desk
+from cloudmanager.openstack.tenants import absent_tenants
 from cloudmanager.sign.keys import SigningKeys
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from cloudmanager.flows.state import FlowState
     from cloudmanager.host.port import HostPort
     from cloudmanager.openstack.port import CloudPort
+    from cloudmanager.openstack.tenant_port import TenantClouds
     from cloudmanager.power import Outlet, Password
+    from cloudmanager.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,16 @@ class AlertsPort(Protocol):
         """What a query finds now, in words; nothing is all clear."""
 
 
+class DomainNames(Protocol):
+    """What makes names lead to addresses. Asking twice is harmless. Errors: `Unavailable`, `Conflict`."""
+
+    async def publish(self, name: str, address: str, project_id: str) -> bool:
+        """Let a name lead to an address; False when nobody is told of names."""
+
+    async def withdraw(self, name: str, address: str, project_id: str) -> bool:
+        """Let a name no longer lead to that address; False when nobody is told of names."""
+
+
 class Clock(Protocol):
     """Time, in seconds since the epoch."""
 
@@ -138,3 +151,6 @@ class Ports:
     storages: Storages = field(default_factory=Storages)
     signing: SigningKeys = field(default_factory=lambda: SigningKeys(None))
     desk: Desk = field(default_factory=Desk)
+    tenants: TenantClouds = field(default_factory=absent_tenants)
+    names: DomainNames | None = None
+    vault: Vault | None = None

@@ -25,6 +25,10 @@ from cloudmanager.flows.nodes.ssh import DISABLE_SSH, ENABLE_SSH
 from cloudmanager.flows.nodes.switch import DISABLE_NODESAFE, DISABLE_SNMP, ENABLE_SNMP
 from cloudmanager.flows.nodes.targets import ATTACH_TARGETS, DISCOVERY_NAS
 from cloudmanager.flows.nodes.update import UPDATE_SYSTEM
+from cloudmanager.flows.portal.addresses import MAKE_PRIVATE, MAKE_PUBLIC
+from cloudmanager.flows.portal.copies import BACKUP_VOLUME, SNAPSHOT_INSTANCE
+from cloudmanager.flows.portal.create import CREATE_INSTANCE
+from cloudmanager.flows.portal.delete import DELETE_INSTANCE
 from cloudmanager.flows.power import POWER_OFF, POWER_ON, RESET
 from cloudmanager.flows.rotate_password import ROTATE_PASSWORD
 from cloudmanager.flows.rotate_passwords import ROTATE_PASSWORDS
@@ -95,6 +99,12 @@ _ALL = (
     VERIFY_SIGNATURES,
     MIRROR_VOLUME,
     PV_MIGRATE_VOLUME,
+    CREATE_INSTANCE,
+    DELETE_INSTANCE,
+    MAKE_PUBLIC,
+    MAKE_PRIVATE,
+    SNAPSHOT_INSTANCE,
+    BACKUP_VOLUME,
 )
 
 FLOWS: dict[str, Flow] = {flow.kind: flow for flow in _ALL}

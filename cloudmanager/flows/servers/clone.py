@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cloudmanager.flows.run import Run
-    from cloudmanager.openstack.definitions import Attachment, Image, ServerDefinition, Snapshot, Volume
+    from cloudmanager.flows.servers.clone_undo import Thing
+    from cloudmanager.openstack.definitions import Attachment, ServerDefinition
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.openstack.records import Accepted, Server
 
@@ -88,7 +89,7 @@ async def snapshot_volumes(run: Run) -> Outcome:
         mark = marker(run, **{COPY_OF: volume["id"]})
         known = await cloud.find_snapshots(mark) if run.attempt > 1 else ()
         name = f"{run.memo['name']}-clone"
-        volume["snapshot"] = _first(known) or (await cloud.snapshot_volume(volume["id"], name, mark)).id
+        volume["snapshot"] = first_id(known) or (await cloud.snapshot_volume(volume["id"], name, mark)).id
         return Wait(_AT_ONCE, f"snapshot {done + 1} of {len(volumes)} is begun")
     return Done()
 
@@ -100,14 +101,14 @@ async def make_image(run: Run) -> Outcome:
         return Done()
     known = await cloud.find_images(marker(run)) if run.attempt > 1 else ()
     name = f"{run.memo['name']}-clone"
-    image["id"] = _first(known) or (await cloud.create_image(run.params["server_id"], name, marker(run))).id
+    image["id"] = first_id(known) or (await cloud.create_image(run.params["server_id"], name, marker(run))).id
     return Done("an image of its root disk is begun")
 
 
 async def await_snapshots(run: Run) -> Outcome:
     """Watch until all snapshots are there."""
     ids = [volume["snapshot"] for volume in run.memo["volumes"]]
-    return await _await_all(run, "snapshots", ids, await run.ports.cloud.find_snapshots(marker(run)))
+    return await await_all(run, "snapshots", ids, await run.ports.cloud.find_snapshots(marker(run)))
 
 
 async def await_image(run: Run) -> Outcome:
@@ -115,7 +116,7 @@ async def await_image(run: Run) -> Outcome:
     if run.memo["image"] is None:
         return Done()
     image_id = run.memo["image"]["id"]
-    return await _await_all(run, "image", [image_id], [await run.ports.cloud.image(image_id)])
+    return await await_all(run, "image", [image_id], [await run.ports.cloud.image(image_id)])
 
 
 async def make_volumes(run: Run) -> Outcome:
@@ -128,7 +129,7 @@ async def make_volumes(run: Run) -> Outcome:
             mark = marker(run, **{NUMBER: str(clone["number"]), COPY_OF: volume["id"]})
             known = await cloud.find_volumes(mark) if run.attempt > 1 else ()
             clone["volumes"][volume["id"]] = (
-                _first(known)
+                first_id(known)
                 or (await cloud.create_volume_from_snapshot(volume["snapshot"], clone["name"], mark)).id
             )
             return Wait(_AT_ONCE, f"volume {len(clone['volumes'])} of {clone['name']} is begun")
@@ -139,7 +140,7 @@ async def await_volumes(run: Run) -> Outcome:
     """Watch until all volumes are there; one that can be booted must have become one that can be."""
     ids = [volume_id for clone in run.memo["clones"] for volume_id in clone["volumes"].values()]
     found = await run.ports.cloud.find_volumes(marker(run))
-    outcome = await _await_all(run, "volumes", ids, found)
+    outcome = await await_all(run, "volumes", ids, found)
     if not isinstance(outcome, Done):
         return outcome
     bootable = {volume.id: volume.bootable for volume in found}
@@ -151,9 +152,7 @@ async def await_volumes(run: Run) -> Outcome:
     return outcome
 
 
-async def _await_all(
-    run: Run, what: str, ids: Sequence[str], found: Sequence[Snapshot | Volume | Image]
-) -> Outcome:
+async def await_all(run: Run, what: str, ids: Sequence[str], found: Sequence[Thing]) -> Outcome:
     """Done when all are usable; Fail when one has failed, or it takes too long."""
     hosts = run.ports.config.hosts
     status = {each.id: each.status for each in found}
@@ -185,7 +184,7 @@ async def make_servers(run: Run) -> Outcome:
             definition = await cloud.server_definition(run.params["server_id"])
             made = await cloud.create_server(_new(run, definition, clone, mark))
             run.event(made.id, "begun", f"{clone['name']} ({made.request_id or 'no request id'})")
-        clone["id"] = _first(known) or made.id
+        clone["id"] = first_id(known) or made.id
         return Wait(_AT_ONCE, f"{clone['name']} is begun")
     return Done()
 
@@ -278,7 +277,7 @@ def _told(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _first(found: Sequence[Any]) -> str | None:
+def first_id(found: Sequence[Any]) -> str | None:
     """The id of what an earlier attempt made."""
     return min((each.id for each in found), default=None)
 

@@ -5,7 +5,7 @@ It is deleted until nothing is found, which also takes what the cloud made altho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cloudmanager.flows.base import Done, Fail, Outcome, Wait
 from cloudmanager.flows.servers.marker import marker
@@ -14,10 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from cloudmanager.flows.run import Run
-    from cloudmanager.openstack.definitions import Image, Snapshot, Volume
-    from cloudmanager.openstack.records import Accepted, Server
+    from cloudmanager.openstack.records import Accepted
 
-    Thing = Server | Volume | Snapshot | Image
+
+class Thing(Protocol):
+    """What a cloud makes and deletes in its own time."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def status(self) -> str:
+        """The cloud's word for its state."""
+
+
+T = TypeVar("T", bound=Thing)
 
 _NOT_YET = frozenset({"creating", "downloading", "attaching", "detaching", "in-use", "deleting", "queued"})
 """States of volumes, snapshots and images in which nothing can be deleted, or is being deleted."""
@@ -28,32 +40,33 @@ async def delete_servers(run: Run) -> Outcome:
     cloud = run.ports.cloud
     found = [server for server in await cloud.find_servers(marker(run)) if server.status != "DELETED"]
     ready = [server for server in found if server.task_state != "deleting"]
-    return await _delete(run, "servers", found, ready, cloud.delete_server)
+    return await delete_all(run, "servers", found, ready, cloud.delete_server)
 
 
 async def delete_volumes(run: Run) -> Outcome:
     """Undo: the copies of volumes."""
     found = await run.ports.cloud.find_volumes(marker(run))
-    return await _delete(run, "volumes", found, _ready(found), run.ports.cloud.delete_volume)
+    return await delete_all(run, "volumes", found, deletable(found), run.ports.cloud.delete_volume)
 
 
 async def delete_snapshots(run: Run) -> Outcome:
     """Undo: the snapshots of the original's volumes."""
     found = await run.ports.cloud.find_snapshots(marker(run))
-    return await _delete(run, "snapshots", found, _ready(found), run.ports.cloud.delete_snapshot)
+    return await delete_all(run, "snapshots", found, deletable(found), run.ports.cloud.delete_snapshot)
 
 
 async def delete_image(run: Run) -> Outcome:
     """Undo: the image of the original's root disk."""
     found = await run.ports.cloud.find_images(marker(run)) if run.memo.get("image") else ()
-    return await _delete(run, "images", found, found, run.ports.cloud.delete_image)
+    return await delete_all(run, "images", found, found, run.ports.cloud.delete_image)
 
 
-def _ready(found: Sequence[Volume | Snapshot]) -> list[Volume | Snapshot]:
+def deletable(found: Sequence[T]) -> list[T]:
+    """Those in a state in which they can be deleted."""
     return [each for each in found if each.status not in _NOT_YET]
 
 
-async def _delete(
+async def delete_all(
     run: Run,
     what: str,
     found: Sequence[Thing],
