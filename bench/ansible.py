@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 HOME = Path(__file__).parents[1] / ".bench" / "ansible"
 PACKAGES = ("ansible-core>=2.19,<2.20",)
-
-
-class Missing(Exception):
-    """Ansible cannot be had here; the message says why."""
-
-
-def install() -> None:
-    """Put Ansible into its virtual environment, once."""
-    done = HOME / ".installed"
-    if done.exists() and done.read_text() == str(PACKAGES):
-        return
-    try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True, capture_output=True)
-        pip = [HOME / "bin" / "python", "-m", "pip", "-q", "--disable-pip-version-check", "install"]
-        subprocess.run([*pip, *PACKAGES], check=True, capture_output=True, text=True, timeout=900)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise Missing(f"cannot be installed: {type(error).__name__}") from None
-    done.write_text(str(PACKAGES))
 
 
 def command(inventory: Path, forks: int, line: str) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from bench import ansible
+from bench.peer_environment import Missing, install
 from bench.report import Report, median
 from bench.ssh_hosts import ANSWER, HOST, LOGIN, ssh_hosts
 from cloudmanager import schema
@@ -103,8 +104,8 @@ def _theirs(where: Path, key_file: Path, hosts: Sequence[tuple[int, str]]) -> li
     if shutil.which("ssh") is None:
         return None
     try:
-        ansible.install()
-    except ansible.Missing as why:
+        install(ansible.HOME, ansible.PACKAGES)
+    except Missing as why:
         print(f"  ansible {why}")
         return None
     (where / "known_hosts").write_text("".join(f"[{HOST}]:{port} {key}\n" for port, key in hosts))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import ironic
 from bench.nodes import fill
+from bench.peer_environment import Missing
 from bench.report import Report, median
 from cloudmanager import schema
 from cloudmanager.db import Database
@@ -69,7 +70,7 @@ def beside_ironic(report: Report, *, quick: bool) -> None:
             ironic.ironic(Path(directory), count) as client,
         ):
             other: dict[str, Any] = {what: _over_http(client.get, *theirs[what]) for what in theirs}
-    except ironic.Missing as error:
+    except Missing as error:
         other = dict.fromkeys(theirs, str(error))
     for what, milliseconds in mine.items():
         known = isinstance(other[what], float)

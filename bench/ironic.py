@@ -6,13 +6,14 @@ import json
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+
+from bench.peer_environment import Missing, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,28 +40,10 @@ driver = noop
 """
 
 
-class Missing(Exception):
-    """Ironic cannot be had here; the message says why."""
-
-
-def install() -> None:
-    """Put Ironic into its virtual environment, once."""
-    done = HOME / ".installed"
-    if done.exists() and done.read_text() == str(PACKAGES):
-        return
-    try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True, capture_output=True)
-        pip = [HOME / "bin" / "python", "-m", "pip", "-q", "--disable-pip-version-check", "install"]
-        subprocess.run([*pip, *PACKAGES], check=True, capture_output=True, text=True, timeout=900)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise Missing(f"cannot be installed: {type(error).__name__}") from None
-    done.write_text(str(PACKAGES))
-
-
 @contextmanager
 def ironic(directory: Path, count: int) -> Iterator[httpx.Client]:
     """A running API with so many nodes, and a client for it."""
-    install()
+    install(HOME, PACKAGES)
     port = _free_port()
     config = directory / "ironic.conf"
     config.write_text(CONFIGURATION.format(directory=directory, port=port))
