@@ -50,6 +50,7 @@ class Cloud:
         self.sign_options = {}
         self.signing = None
         self.drs_options = {}
+        self.tenants = self.names = self.vault = None
         self._workers = set()
         monkeypatch.setattr(asyncio, "to_thread", self.clock.to_thread)
         monkeypatch.setattr("cloudmanager.flows.opening._now", self.clock.now)
@@ -128,6 +129,9 @@ class Cloud:
             node_actions=self.node_options,
             sign=self.sign_options,
             signing=self.signing,
+            tenants=self.tenants,
+            names=self.names,
+            vault=self.vault,
             **self.power_options,
         )
         return Engine(self.database, outside, self.options, self.ring)

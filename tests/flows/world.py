@@ -17,6 +17,7 @@ from cloudmanager.errors import CloudUnreachable, DeviceUnreachable, Unsupported
 from cloudmanager.flows.base import Ports
 from cloudmanager.host.absent import absent_host
 from cloudmanager.openstack.absent import absent_cloud
+from cloudmanager.openstack.tenants import absent_tenants
 from cloudmanager.power import Outlet
 from cloudmanager.sign.keys import SigningKeys
 
@@ -264,6 +265,9 @@ def ports(
     sign=None,
     signing=None,
     node_actions=None,
+    tenants=None,
+    names=None,
+    vault=None,
     **power_,
 ) -> Ports:
     config = SimpleNamespace(
@@ -286,6 +290,7 @@ def ports(
         drs=drs_options(**(drs or {})),
         node_actions=node_options(**(node_actions or {})),
         volumes=SimpleNamespace(poll_interval=0.5, stalled_after=10.0),
+        portal=SimpleNamespace(public_network="", ssh_sources=["0.0.0.0/0"]),
         sign=SimpleNamespace(
             **({"verify_interval": 300.0, "verify_nvram": True, "stop_violated": True} | (sign or {}))
         ),
@@ -299,4 +304,7 @@ def ports(
         config=config,
         storages=PromptStorages(clock=clock.now),
         signing=signing or SigningKeys(None),
+        tenants=tenants or absent_tenants(),
+        names=names,
+        vault=vault,
     )
