@@ -7,6 +7,7 @@ row; the outcome is one of waiting, running, moved, failed, skipped. Result: `{"
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 KIND = "apply-audit"
 _LOOK_EVERY = 2.0
 _HOSTS_AGE = 2.0
+_AT_ONCE = 16
+"""Moves that are begun by one step: it looks at all their hosts, and a step is short."""
 
 
 # --- steps -----------------------------------------------------------------------------------------------
@@ -45,7 +48,7 @@ async def take_the_plan(run: Run) -> Outcome:
     plan, packed = await run.read(lambda session: (_plan_of(session, audit_id), packed_of(session, audit_id)))
     if plan is None or packed is None:
         raise Conflict(f"audit {audit_id} has no plan")
-    snapshot, _ = unpack(packed)
+    snapshot, _ = await asyncio.to_thread(unpack, packed)
     run.memo["hosts"] = standing_of(
         (host.name, host.state is HostState.UP, host.cordoned) for host in snapshot.hosts
     )
@@ -115,7 +118,7 @@ async def _start(run: Run, moves: Moves, waiting: list[int]) -> None:
     if drift := drift_of_hosts(run.memo["hosts"], members, services, share):
         run.memo[STALE] = run.memo["stopped"] = f"the plan is stale: {drift}"
         return
-    await start_next(run, moves, waiting[:free], members)
+    await start_next(run, moves, waiting[: min(free, _AT_ONCE)], members)
     _see_what_was_lost(run, moves)
 
 

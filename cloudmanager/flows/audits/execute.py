@@ -6,6 +6,7 @@ and what `cloudmanager.audits.options` takes. Result: `{"audit": {"id", "status"
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ async def measure_and_plan(run: Run) -> Outcome:
         "plan": made.told(),
         "moves": len(made.moves),
         "gigabytes": made.gigabytes,
-        "snapshot": pack(snapshot, options),
+        "snapshot": await asyncio.to_thread(pack, snapshot, options),
         "planned_at": snapshot.taken_at,
     }
     run.write(keep, (run.memo["audit_id"], values))

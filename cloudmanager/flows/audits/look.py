@@ -95,20 +95,19 @@ async def look(
     loads = await source.measure(sorted(read.hosts), servers)
     moving = _moving(read)
     groups, torn = await _groups(cloud, servers)
-    snapshot = Snapshot(
-        tuple(_host(facts, loads, terms) for facts in read.hosts.values()),
-        (
-            *(
-                _server(server, facts, loads, terms, torn)
-                for facts in read.hosts.values()
-                for server in facts.servers
-            ),
-            *await _arriving(cloud, moving, read, terms),
-        ),
-        groups,
-        now,
-    )
-    return Seen(snapshot, moving, (*read.notes, *loads.notes))
+    arriving = await _arriving(cloud, moving, read, terms)
+
+    def snapshot() -> Snapshot:
+        present = [
+            _server(server, facts, loads, terms, torn)
+            for facts in read.hosts.values()
+            for server in facts.servers
+        ]
+        found = tuple(_host(facts, loads, terms) for facts in read.hosts.values())
+        return Snapshot(found, (*present, *arriving), groups, now)
+
+    made = await asyncio.to_thread(snapshot)  # of twenty thousand servers it takes a while
+    return Seen(made, moving, (*read.notes, *loads.notes))
 
 
 def on_its_way(server: Server, host: str) -> Server:
