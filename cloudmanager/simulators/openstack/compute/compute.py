@@ -20,6 +20,7 @@ from cloudmanager.simulators.openstack.compute.live import LiveMigrations
 from cloudmanager.simulators.openstack.compute.migrations import Migrations
 from cloudmanager.simulators.openstack.compute.plugs import Plugs
 from cloudmanager.simulators.openstack.compute.power import Power
+from cloudmanager.simulators.openstack.compute.quotas import Quotas
 from cloudmanager.simulators.openstack.compute.returns import Returns
 from cloudmanager.simulators.openstack.compute.rows import Flavor, ServerGroup
 from cloudmanager.simulators.openstack.compute.scheduler import Scheduler
@@ -69,6 +70,7 @@ class Compute:
         self.actions = Actions(self.clock, self.tables)
         self.migrations = Migrations(self)
         self.scheduler = Scheduler(self)
+        self.quotas = Quotas(self.tables)
         self.attachments = Attachments(self)
         self.plugs = Plugs(self)
         self.building = Building(self)

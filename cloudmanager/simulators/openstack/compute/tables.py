@@ -40,6 +40,7 @@ class Tables:
     jobs: dict[int, Job] = field(default_factory=dict)
     split_brains: list[SplitBrain] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    quotas: dict[str, dict[str, int]] = field(default_factory=dict)  # of projects that have limits
     _placed: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     _moves: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -121,12 +122,12 @@ class Tables:
         rows |= {name: getattr(self, name) for name in _LISTS}
         kept: dict[str, Any] = {name: [asdict(row) for row in found] for name, found in rows.items()}
         kept["actions"] = [asdict(action) for found in self.actions.values() for action in found]
-        return {**kept, "numbers": dict(self.numbers)}
+        return {**kept, "numbers": dict(self.numbers), "quotas": self.quotas}
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Tables:
         """Build what `to_dict` described."""
-        tables = cls(numbers=dict(kept["numbers"]))
+        tables = cls(numbers=dict(kept["numbers"]), quotas=kept.get("quotas", {}))
         for name, (kind, key) in (_BY_TEXT | _BY_NUMBER).items():
             if name not in ("servers", "migrations"):
                 setattr(tables, name, {row[key]: kind(**row) for row in kept[name]})

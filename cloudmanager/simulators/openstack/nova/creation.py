@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.rest import Call
 
 _HINTS = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
+_LONGEST_USER_DATA = 65535
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -67,6 +69,7 @@ class Creation:
             flavor = self._compute.tables.flavor(str(wanted.get("flavorRef", "")).rpartition("/")[2])
         except NotThere as problem:
             raise Invalid(str(problem)) from None
+        self._compute.quotas.check_servers(call.caller.project_id, flavor, _counts(wanted)[1])
         image = str(wanted.get("imageRef") or "").rpartition("/")[2]
         wish = Server(
             name=name,
@@ -75,7 +78,7 @@ class Creation:
             flavor=flavor,
             image_id=self._image(image),
             key_name=self._key(call, wanted.get("key_name")),
-            user_data=wanted.get("user_data"),
+            user_data=_user_data(wanted.get("user_data")),
             config_drive="True" if wanted.get("config_drive") in (True, "True", "true") else "",
             description=wanted.get("description"),
             metadata={str(key): str(value) for key, value in (wanted.get("metadata") or {}).items()},
@@ -197,6 +200,21 @@ class Creation:
             type_id=volumes.default_type,
         )
         return volumes.create(volume).id
+
+
+def _user_data(given: Any) -> str | None:
+    """What cloud-init reads, in base64, of bounded length."""
+    if given is None:
+        return None
+    if not isinstance(given, str) or len(given) > _LONGEST_USER_DATA:
+        raise Invalid("Invalid input for field/attribute user_data. It is too long, or no text")
+    try:
+        base64.b64decode(given, validate=True)
+    except ValueError:
+        raise Invalid(
+            f"Invalid input for field/attribute user_data. {given[:32]!r} is not a 'base64'"
+        ) from None
+    return given
 
 
 def _counts(wanted: dict[str, Any]) -> tuple[int, int]:

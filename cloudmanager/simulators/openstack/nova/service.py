@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from cloudmanager.simulators.http import Answer
 from cloudmanager.simulators.openstack.nova import versions
 from cloudmanager.simulators.openstack.nova.administration import Administration
+from cloudmanager.simulators.openstack.nova.consoles import Consoles
 from cloudmanager.simulators.openstack.nova.creation import Creation
 from cloudmanager.simulators.openstack.nova.devices import Devices
 from cloudmanager.simulators.openstack.nova.moves import Moves
+from cloudmanager.simulators.openstack.nova.quotas import QuotaSets
 from cloudmanager.simulators.openstack.nova.server_actions import ServerActions
 from cloudmanager.simulators.openstack.nova.servers import Servers
 from cloudmanager.simulators.openstack.nova.sizes import Sizes
@@ -56,6 +58,8 @@ class Nova(RestService):
             Moves(compute),
             Devices(compute),
             Sizes(compute),
+            QuotaSets(compute),
+            Consoles(compute),
             Administration(compute),
         )
         super().__init__(identity)

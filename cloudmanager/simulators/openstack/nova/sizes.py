@@ -1,4 +1,4 @@
-"""Calls about what servers are made of and with: flavors, key pairs, server groups, limits."""
+"""Calls about what servers are made of and with: flavors, key pairs, server groups."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cloudmanager.simulators.openstack.rest import Call
 
 POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
-_UNLIMITED = -1
 
 
 class Sizes:
@@ -53,7 +52,6 @@ class Sizes:
             "POST os-server-groups": self._create_group,
             "GET os-server-groups/*": self._group,
             "DELETE os-server-groups/*": self._delete_group,
-            "GET limits": self._limits,
             "GET extensions": lambda _call: Answer(200, {"extensions": []}),
         }
 
@@ -130,6 +128,7 @@ class Sizes:
             raise Invalid("Invalid input for field/attribute keypair. 'name' is a required property")
         if any(row.name == name for row in self._mine(call)):
             raise Conflict(f"Key pair '{name}' already exists.")
+        self._compute.quotas.check_keypairs(call.caller.project_id, call.caller.user_id)
         public, private = wanted.get("public_key"), None
         if public is None:
             public, private = _new_key()
@@ -209,29 +208,6 @@ class Sizes:
         if not call.caller.sees(group.project_id):
             raise NotThere(f"Instance group {group.id} could not be found.")
         return group
-
-    # --- limits ---------------------------------------------------------------------------------------------
-
-    def _limits(self, call: Call) -> Answer:
-        mine = [
-            row
-            for row in self._tables.servers.values()
-            if row.project_id == call.caller.project_id and not row.deleted
-        ]
-        absolute = {
-            "maxTotalInstances": _UNLIMITED,
-            "maxTotalCores": _UNLIMITED,
-            "maxTotalRAMSize": _UNLIMITED,
-            "maxTotalKeypairs": 100,
-            "maxServerMeta": 128,
-            "maxServerGroups": _UNLIMITED,
-            "maxServerGroupMembers": _UNLIMITED,
-            "totalInstancesUsed": len(mine),
-            "totalCoresUsed": sum(row.flavor.vcpus for row in mine),
-            "totalRAMUsed": sum(row.flavor.ram for row in mine),
-            "totalServerGroupsUsed": len(self._tables.groups),
-        }
-        return Answer(200, {"limits": {"rate": [], "absolute": absolute}})
 
 
 def _flavor_brief(call: Call, row: Flavor) -> dict[str, Any]:
