@@ -352,10 +352,18 @@ class FakeCloud(Copies):
         host.was_on = host.machine.on
         if host.machine.on and now >= host.started + host.boot:
             host.reported = now
+            if not host.forced_down:
+                self._start_guests(host)
 
     def _lose_guests(self, host):
         for guest in self.guests.values():
             guest.died |= self.hosts.get(guest.record.host) is host
+
+    def _start_guests(self, host):
+        """Their owners start those that are still its own."""
+        for guest in self.guests.values():
+            if guest.moving is None and self.hosts.get(guest.record.host) is host:
+                guest.died = False
 
     def _clean_up(self, host):
         """A nova-compute that starts deletes what was evacuated from it."""

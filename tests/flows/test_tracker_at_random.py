@@ -66,6 +66,8 @@ class Chance:
             self.device_dies: 1,
             self.device_lies: 1,
             self.die_with_device: 1,
+            self.lose_all: 1,
+            self.lose_management_with_lying_device: 1,
             self.clock_of_node_jumps: 0.5,
             self.clock_of_tracker_jumps: 0.3,
             self.lose_tracker: 0.7,
@@ -165,6 +167,16 @@ class Chance:
         self.machine(host).dead = True
         self.die(host)
 
+    def lose_all(self, host):
+        """Nobody hears of it, its device included; it runs on, unless nodes protect themselves."""
+        self.machine(host).dead = True
+        self.lose_both(host)
+
+    def lose_management_with_lying_device(self, host):
+        """Only its heartbeats show that it runs."""
+        self.device_lies(host)
+        self.lose_management(host)
+
     def clock_of_node_jumps(self, host):
         self.ahead[host] = self.random.choice((-3600.0, -60.0, 60.0, 3600.0))
 
@@ -237,8 +249,9 @@ class Chance:
             tracker._lookout.look = look
 
     async def work(self, rounds):
-        count = itertools.count()
-        await self.site.cloud._sweep(lambda: next(count) >= rounds, rounds + 1)
+        """So many sweeps, and more while a worker is at work: it may wait for what a dead one has left."""
+        count, cloud = itertools.count(), self.site.cloud
+        await cloud._sweep(lambda: next(count) >= rounds and not cloud._workers, 500)
 
 
 @pytest.mark.timeout(300)
