@@ -154,6 +154,9 @@ class _Seeding:
             Subnet(name="public", network_id=outside.id, cidr="203.0.113.0/24", project_id=admin)
         )
         self._networks["public"] = outside
+        for tenant in _TENANTS:
+            project, [inside] = self._projects[tenant].id, networks.subnets_of(self._networks[tenant].id)
+            networks.routing.plug(networks.routing.add(f"{tenant}-router", project, outside=outside), inside)
 
     def _make_hosts(self) -> None:
         compute = self._cloud.compute

@@ -37,11 +37,12 @@ def place():
         model.images.upload(image, b"disk")
         networks = model.networks
         place.network = networks.add_network(Network(name="fleet", shared=True, project_id=place.project.id))
-        networks.add_subnet(Subnet(network_id=place.network.id, cidr="10.0.0.0/24"))
+        inside = networks.add_subnet(Subnet(network_id=place.network.id, cidr="10.0.0.0/24"))
         place.public = networks.add_network(
             Network(name="public", external=True, project_id=place.project.id)
         )
         networks.add_subnet(Subnet(network_id=place.public.id, cidr="192.0.2.0/24"))
+        networks.routing.plug(networks.routing.add("r", place.project.id, outside=place.public), inside)
         return image.id
 
     place.image = place.run(seed())

@@ -115,11 +115,13 @@ def test_security_groups(cloud, member):
 def test_floating_addresses(cloud, admin, member):
     outside = admin.create_network(name="outside", is_router_external=True)
     admin.create_subnet(network_id=outside.id, ip_version=4, cidr="192.0.2.0/24")
+    router = member.create_router(external_gateway_info={"network_id": outside.id})
+    member.add_interface_to_router(router, subnet_id=next(member.subnets(network_id=cloud.network.id)).id)
     port = member.create_port(network_id=cloud.network.id)
     made = member.create_ip(floating_network_id=outside.id, port_id=port.id)
-    assert (made.floating_ip_address, made.fixed_ip_address) == ("192.0.2.2", "10.0.0.2")
+    assert (made.floating_ip_address, made.fixed_ip_address) == ("192.0.2.3", "10.0.0.2")
     second = member.create_ip(floating_network_id=outside.id)
-    assert (second.floating_ip_address, second.status) == ("192.0.2.3", "DOWN")
+    assert (second.floating_ip_address, second.status) == ("192.0.2.4", "DOWN")
     member.delete_port(port.id)
     assert member.get_ip(made.id).port_id is None
     with pytest.raises(exceptions.BadRequestException, match="not a valid external network"):

@@ -6,10 +6,12 @@ import ipaddress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cloudmanager.simulators.openstack.networks.routing import Routing
 from cloudmanager.simulators.openstack.networks.rows import (
     FloatingIp,
     Network,
     Port,
+    Router,
     Row,
     Rule,
     SecurityGroup,
@@ -38,6 +40,9 @@ class Networks:
         self.groups: dict[str, SecurityGroup] = {}
         self.rules: dict[str, Rule] = {}
         self.floating: dict[str, FloatingIp] = {}
+        self.routers: dict[str, Router] = {}
+        self.quotas: dict[str, dict[str, int]] = {}  # of the projects that differ from what all have
+        self.routing = Routing(self)
         self._macs = 0
 
     # --- asking ---------------------------------------------------------------------------------------------
@@ -65,6 +70,10 @@ class Networks:
     def floating_ip(self, key: str) -> FloatingIp:
         """One floating address, or `NotThere`."""
         return _one(self.floating, key, "FloatingIPNotFound", f"Floating IP {key} could not be found")
+
+    def router(self, key: str) -> Router:
+        """One router, or `NotThere`."""
+        return _one(self.routers, key, "RouterNotFound", f"Router {key} could not be found")
 
     def ports_of(self, device_id: str) -> list[Port]:
         """The ports of a server, in the order in which they were made."""
@@ -152,7 +161,7 @@ class Networks:
         del self.ports[port.id]
         for floating in self.floating.values():
             if floating.port_id == port.id:
-                floating.port_id = floating.fixed_ip_address = None
+                floating.port_id = floating.fixed_ip_address = floating.router_id = None
 
     def _allocate(self, network_id: str, wanted: str | None) -> list[dict[str, str]]:
         """One free address, from the first subnet that has one; none on a network without subnets."""
@@ -212,26 +221,41 @@ class Networks:
 
     # --- floating addresses ---------------------------------------------------------------------------------
 
-    def add_floating_ip(self, network_id: str, project_id: str) -> FloatingIp:
-        """Take a free address of an external network."""
+    def keep_router(self, router: Router) -> Router:
+        """Keep a new router; `routing` plugs it."""
+        return self._keep(self.routers, router)
+
+    def add_floating_ip(
+        self, network_id: str, project_id: str, *, port: Port | None = None, description: str = ""
+    ) -> FloatingIp:
+        """Take a free address of an external network; with a port it leads there, or none is taken."""
         network = self.network(network_id)
         if not network.external:
             message = f"Bad floatingip request: Network {network_id} is not a valid external network."
             raise Invalid(message, "BadRequest")
         address = self._allocate(network_id, None)[0]["ip_address"]
-        made = FloatingIp(network_id=network_id, project_id=project_id, address=address)
+        made = FloatingIp(
+            network_id=network_id, project_id=project_id, address=address, description=description
+        )
+        if port is not None:
+            self.point(made, port)
         return self._keep(self.floating, made)
 
     def point(self, floating: FloatingIp, port: Port | None) -> None:
         """Let a floating address lead to a port, or nowhere."""
-        if port is not None and floating.port_id not in (None, port.id):
+        router = self.routing.way(floating.network_id, port) if port is not None else None
+        if port is not None and any(
+            row.port_id == port.id for row in self.floating.values() if row is not floating
+        ):
             message = (
-                f"Cannot associate floating IP {floating.address} ({floating.id}) with port {port.id}: it "
-                "already has a port."
+                f"Cannot associate floating IP {floating.address} ({floating.id}) with port {port.id} using "
+                f"fixed IP {port.addresses[0]['ip_address']}, as that fixed IP already has a floating IP on "
+                f"external network {floating.network_id}."
             )
             raise Conflict(message, "FloatingIPPortAlreadyAssociated")
         floating.port_id = port.id if port else None
-        floating.fixed_ip_address = port.addresses[0]["ip_address"] if port and port.addresses else None
+        floating.fixed_ip_address = port.addresses[0]["ip_address"] if port else None
+        floating.router_id = router.id if router else None
         self.touch(floating)
 
     # --- keeping --------------------------------------------------------------------------------------------
@@ -249,15 +273,16 @@ class Networks:
     def to_dict(self) -> dict[str, Any]:
         """Everything that a restart must find again, in values that JSON can hold."""
         tables = {name: [asdict(row) for row in getattr(self, name).values()] for name in _TABLES}
-        return {**tables, "macs": self._macs}
+        return {**tables, "macs": self._macs, "quotas": self.quotas}
 
     @classmethod
     def from_dict(cls, kept: dict[str, Any], clock: Clock) -> Networks:
         """Build what `to_dict` described."""
         networks = cls(clock)
         for name, kind in _TABLES.items():
-            setattr(networks, name, {row["id"]: kind(**row) for row in kept[name]})
+            setattr(networks, name, {row["id"]: kind(**row) for row in kept.get(name, ())})
         networks._macs = kept["macs"]
+        networks.quotas = kept.get("quotas", {})
         return networks
 
 
@@ -268,6 +293,7 @@ _TABLES: dict[str, Any] = {
     "groups": SecurityGroup,
     "rules": Rule,
     "floating": FloatingIp,
+    "routers": Router,
 }
 
 

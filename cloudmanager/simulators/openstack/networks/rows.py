@@ -97,3 +97,9 @@ class FloatingIp(Row):
     address: str
     port_id: str | None = None
     fixed_ip_address: str | None = None
+    router_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Router(Row):
+    """A way between subnets, and outside."""

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudmanager.simulators.http import Answer
 from cloudmanager.simulators.openstack.networks import shapes
+from cloudmanager.simulators.openstack.networks.outside import Outside
+from cloudmanager.simulators.openstack.networks.quotas import Quotas
+from cloudmanager.simulators.openstack.networks.routing import GATEWAY, INTERFACE
 from cloudmanager.simulators.openstack.networks.rows import Network, Row, Rule, SecurityGroup, Subnet
-from cloudmanager.simulators.openstack.problems import Forbidden, Invalid, NotThere
+from cloudmanager.simulators.openstack.problems import Conflict, Forbidden, Invalid, NotThere
 from cloudmanager.simulators.openstack.rest import RestService, page
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
     from cloudmanager.simulators.keystone.identity import Identity
     from cloudmanager.simulators.openstack.networks.networks import Networks
-    from cloudmanager.simulators.openstack.networks.rows import FloatingIp, Port
+    from cloudmanager.simulators.openstack.networks.rows import Port
     from cloudmanager.simulators.openstack.problems import Problem
     from cloudmanager.simulators.openstack.rest import Call, Caller
 
@@ -24,6 +27,16 @@ _Row = TypeVar("_Row", bound=Row)
 _FOR_PAGES = ("limit", "marker", "page_reverse", "sort_key", "sort_dir", "fields")
 _FOR_ADMINISTRATORS = ("shared", "router:external", "provider:network_type", "provider:segmentation_id")
 _RULE = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix")
+
+_WITH_OTHERS: dict[str, Callable[[Networks, Any], dict[str, Any]]] = {
+    "security_group": shapes.group,
+    "router": shapes.router,
+}
+_ALONE: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "subnet": shapes.subnet,
+    "security_group_rule": shapes.rule,
+    "floatingip": shapes.floating_ip,
+}
 
 
 class Neutron(RestService):
@@ -34,6 +47,7 @@ class Neutron(RestService):
 
     def __init__(self, networks: Networks, identity: Identity) -> None:
         self.networks = networks
+        self._outside, self._quotas = Outside(self), Quotas(networks)
         super().__init__(identity)
 
     def routes(self) -> dict[str, Callable[[Call], Answer]]:
@@ -43,30 +57,27 @@ class Neutron(RestService):
             "GET v2.0/extensions/*": self._extension,
             "GET v2.0/networks": self._list_networks,
             "POST v2.0/networks": self._create_network,
-            "GET v2.0/networks/*": lambda call: self._show("network", self._network(call), call),
+            "GET v2.0/networks/*": lambda call: self.show("network", self._network(call), call),
             "DELETE v2.0/networks/*": self._delete_network,
             "GET v2.0/subnets": self._list_subnets,
             "POST v2.0/subnets": self._create_subnet,
-            "GET v2.0/subnets/*": lambda call: self._show("subnet", self._subnet(call), call),
+            "GET v2.0/subnets/*": lambda call: self.show("subnet", self._subnet(call), call),
             "DELETE v2.0/subnets/*": self._delete_subnet,
             "GET v2.0/ports": self._list_ports,
             "POST v2.0/ports": self._create_port,
-            "GET v2.0/ports/*": lambda call: self._show("port", self._port(call), call),
+            "GET v2.0/ports/*": lambda call: self.show("port", self._port(call), call),
             "PUT v2.0/ports/*": self._update_port,
             "DELETE v2.0/ports/*": self._delete_port,
             "GET v2.0/security-groups": self._list_groups,
             "POST v2.0/security-groups": self._create_group,
-            "GET v2.0/security-groups/*": lambda call: self._show("security_group", self._group(call), call),
+            "GET v2.0/security-groups/*": lambda call: self.show("security_group", self._group(call), call),
             "DELETE v2.0/security-groups/*": self._delete_group,
             "GET v2.0/security-group-rules": self._list_rules,
             "POST v2.0/security-group-rules": self._create_rule,
             "GET v2.0/security-group-rules/*": self._show_rule,
             "DELETE v2.0/security-group-rules/*": self._delete_rule,
-            "GET v2.0/floatingips": self._list_floating,
-            "POST v2.0/floatingips": self._create_floating,
-            "GET v2.0/floatingips/*": lambda call: self._show("floatingip", self._floating(call), call),
-            "PUT v2.0/floatingips/*": self._update_floating,
-            "DELETE v2.0/floatingips/*": self._delete_floating,
+            **self._outside.routes(),
+            **self._quotas.routes(),
         }
 
     def versions(self, path: str) -> Answer | None:
@@ -75,7 +86,15 @@ class Neutron(RestService):
         if path == "":
             return Answer(200, {"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]})
         if path == "/v2.0":
-            kinds = ("network", "subnet", "port", "security-group", "security-group-rule", "floatingip")
+            kinds = (
+                "network",
+                "subnet",
+                "port",
+                "security-group",
+                "security-group-rule",
+                "floatingip",
+                "router",
+            )
             rows = [
                 {
                     "name": kind,
@@ -99,6 +118,8 @@ class Neutron(RestService):
             verb = {"POST": "create", "PUT": "update", "DELETE": "delete"}.get(call.request.method, "")
             noun = path.split("/")[1].removesuffix("s").replace("-", "_") if "/" in path else ""
             raise _disallowed(f"{verb}_{noun}")
+        if call.request.method == "POST":
+            self._quotas.check(path.split("/")[1].removesuffix("s").replace("-", "_"), call.caller.project_id)
         return call, path
 
     # --- extensions -----------------------------------------------------------------------------------------
@@ -114,7 +135,7 @@ class Neutron(RestService):
     # --- networks and subnets -------------------------------------------------------------------------------
 
     def _list_networks(self, call: Call) -> Answer:
-        return self._listed("networks", self.networks.networks.values(), call)
+        return self.listed("networks", self.networks.networks.values(), call)
 
     def _create_network(self, call: Call) -> Answer:
         asked = call.wanted("network")
@@ -124,29 +145,29 @@ class Neutron(RestService):
         network = Network(
             name=asked.get("name") or "",
             description=asked.get("description") or "",
-            project_id=_project(asked, call.caller),
+            project_id=self.project(asked, call),
             shared=asked.get("shared") is True,
             external=asked.get("router:external") is True,
             admin_state_up=asked.get("admin_state_up") is not False,
             kind=asked.get("provider:network_type") or "vlan",
             segment=asked.get("provider:segmentation_id"),
         )
-        return self._show("network", self.networks.add_network(network), call, 201)
+        return self.show("network", self.networks.add_network(network), call, 201)
 
     def _delete_network(self, call: Call) -> Answer:
-        self.networks.remove_network(self._own(self._network(call), call))
+        self.networks.remove_network(self.own(self._network(call), call))
         return Answer(204)
 
     def _network(self, call: Call) -> Network:
-        return self._seen(self.networks.network(call.name), call)
+        return self.seen(self.networks.network(call.name), call)
 
     def _list_subnets(self, call: Call) -> Answer:
-        return self._listed("subnets", self.networks.subnets.values(), call)
+        return self.listed("subnets", self.networks.subnets.values(), call)
 
     def _create_subnet(self, call: Call) -> Answer:
         asked = call.wanted("subnet")
         network = self.networks.network(str(asked.get("network_id")))
-        self._own(self._seen(network, call), call)
+        self.own(self.seen(network, call), call)
         subnet = Subnet(
             name=asked.get("name") or "",
             description=asked.get("description") or "",
@@ -158,29 +179,29 @@ class Neutron(RestService):
             pools=asked.get("allocation_pools") or [],
             dns=asked.get("dns_nameservers") or [],
         )
-        return self._show("subnet", self.networks.add_subnet(subnet), call, 201)
+        return self.show("subnet", self.networks.add_subnet(subnet), call, 201)
 
     def _delete_subnet(self, call: Call) -> Answer:
-        self.networks.remove_subnet(self._own(self._subnet(call), call))
+        self.networks.remove_subnet(self.own(self._subnet(call), call))
         return Answer(204)
 
     def _subnet(self, call: Call) -> Subnet:
-        return self._seen(self.networks.subnet(call.name), call)
+        return self.seen(self.networks.subnet(call.name), call)
 
     # --- ports ----------------------------------------------------------------------------------------------
 
     def _list_ports(self, call: Call) -> Answer:
-        return self._listed("ports", self.networks.ports.values(), call)
+        return self.listed("ports", self.networks.ports.values(), call)
 
     def _create_port(self, call: Call) -> Answer:
         asked = call.wanted("port")
-        network = self._seen(self.networks.network(str(asked.get("network_id"))), call)
+        network = self.seen(self.networks.network(str(asked.get("network_id"))), call)
         if asked.get("binding:host_id") and not call.caller.is_admin:
             raise _disallowed("create_port:binding:host_id")
         wanted = asked.get("fixed_ips") or [{}]
         port = self.networks.create_port(
             network.id,
-            _project(asked, call.caller),
+            self.project(asked, call),
             address=wanted[0].get("ip_address"),
             groups=asked.get("security_groups"),
             name=asked.get("name") or "",
@@ -189,10 +210,10 @@ class Neutron(RestService):
             device_owner=asked.get("device_owner") or "",
             host=asked.get("binding:host_id") or "",
         )
-        return self._show("port", port, call, 201)
+        return self.show("port", port, call, 201)
 
     def _update_port(self, call: Call) -> Answer:
-        port, asked = self._own(self._port(call), call), call.wanted("port")
+        port, asked = self.own(self._port(call), call), call.wanted("port")
         if "binding:host_id" in asked and not call.caller.is_admin:
             raise _disallowed("update_port:binding:host_id")
         for group in asked.get("security_groups") or ():
@@ -202,87 +223,61 @@ class Neutron(RestService):
             if name in asked:
                 setattr(port, fields.get(name, name), asked[name])
         self.networks.touch(port)
-        return self._show("port", port, call)
+        return self.show("port", port, call)
 
     def _delete_port(self, call: Call) -> Answer:
-        self.networks.delete_port(self._own(self._port(call), call))
+        port = self.own(self._port(call), call)
+        if port.device_owner in (INTERFACE, GATEWAY):
+            message = f"Port {port.id} cannot be deleted directly via the port API: has device owner "
+            raise Conflict(f"{message}{port.device_owner}.", "ServicePortInUse")
+        self.networks.delete_port(port)
         return Answer(204)
 
     def _port(self, call: Call) -> Port:
-        return self._seen(self.networks.port(call.name), call)
+        return self.seen(self.networks.port(call.name), call)
 
     # --- security groups ------------------------------------------------------------------------------------
 
     def _list_groups(self, call: Call) -> Answer:
         self.networks.default_group(call.caller.project_id)
-        return self._listed("security_groups", self.networks.groups.values(), call)
+        return self.listed("security_groups", self.networks.groups.values(), call)
 
     def _create_group(self, call: Call) -> Answer:
         asked = call.wanted("security_group")
         group = SecurityGroup(
             name=asked.get("name") or "",
             description=asked.get("description") or "",
-            project_id=_project(asked, call.caller),
+            project_id=self.project(asked, call),
         )
-        return self._show("security_group", self.networks.add_group(group), call, 201)
+        return self.show("security_group", self.networks.add_group(group), call, 201)
 
     def _delete_group(self, call: Call) -> Answer:
         self.networks.remove_group(self._group(call))
         return Answer(204)
 
     def _group(self, call: Call) -> SecurityGroup:
-        return self._seen(self.networks.group(call.name), call)
+        return self.seen(self.networks.group(call.name), call)
 
     def _list_rules(self, call: Call) -> Answer:
-        return self._listed("security_group_rules", self.networks.rules.values(), call)
+        return self.listed("security_group_rules", self.networks.rules.values(), call)
 
     def _create_rule(self, call: Call) -> Answer:
         asked = call.wanted("security_group_rule")
-        group = self._seen(self.networks.group(str(asked.get("security_group_id"))), call)
+        group = self.seen(self.networks.group(str(asked.get("security_group_id"))), call)
         content = {name: asked[name] for name in (*_RULE, "remote_group_id") if asked.get(name) is not None}
         rule = self.networks.add_rule(Rule(security_group_id=group.id, **content))
-        return self._show("security_group_rule", rule, call, 201)
+        return self.show("security_group_rule", rule, call, 201)
 
     def _show_rule(self, call: Call) -> Answer:
-        return self._show("security_group_rule", self._seen(self.networks.rule(call.name), call), call)
+        return self.show("security_group_rule", self.seen(self.networks.rule(call.name), call), call)
 
     def _delete_rule(self, call: Call) -> Answer:
-        del self.networks.rules[self._seen(self.networks.rule(call.name), call).id]
+        del self.networks.rules[self.seen(self.networks.rule(call.name), call).id]
         return Answer(204)
-
-    # --- floating addresses ---------------------------------------------------------------------------------
-
-    def _list_floating(self, call: Call) -> Answer:
-        return self._listed("floatingips", self.networks.floating.values(), call)
-
-    def _create_floating(self, call: Call) -> Answer:
-        asked = call.wanted("floatingip")
-        port = self._asked_port(asked, call)
-        network = str(asked.get("floating_network_id"))
-        floating = self.networks.add_floating_ip(network, _project(asked, call.caller))
-        floating.description = asked.get("description") or ""
-        self.networks.point(floating, port)
-        return self._show("floatingip", floating, call, 201)
-
-    def _update_floating(self, call: Call) -> Answer:
-        floating, asked = self._floating(call), call.wanted("floatingip")
-        self.networks.point(floating, self._asked_port(asked, call))
-        return self._show("floatingip", floating, call)
-
-    def _delete_floating(self, call: Call) -> Answer:
-        del self.networks.floating[self._floating(call).id]
-        return Answer(204)
-
-    def _asked_port(self, asked: dict[str, Any], call: Call) -> Port | None:
-        key = asked.get("port_id")
-        return self._seen(self.networks.port(key), call) if key else None
-
-    def _floating(self, call: Call) -> FloatingIp:
-        return self._seen(self.networks.floating_ip(call.name), call)
 
     # --- all kinds ------------------------------------------------------------------------------------------
 
-    def _listed(self, kind: str, rows: Iterable[Row], call: Call) -> Answer:
+    def listed(self, kind: str, rows: Iterable[Row], call: Call) -> Answer:
         """What the caller sees of a kind, by the filters of the query."""
         noun = kind.removesuffix("s")
         shown = [self._shape(noun, row, call) for row in rows if self._sees(call.caller, row)]
@@ -298,53 +293,48 @@ class Neutron(RestService):
             document[f"{kind}_links"] = [{"rel": "next", "href": href}]
         return Answer(200, document)
 
-    def _show(self, noun: str, row: Row, call: Call, status: int = 200) -> Answer:
+    def show(self, noun: str, row: Row, call: Call, status: int = 200) -> Answer:
+        """One row."""
         return Answer(status, {noun: self._shape(noun, row, call)})
 
     def _shape(self, noun: str, row: Any, call: Call) -> dict[str, Any]:
-        match noun:
-            case "network":
-                return shapes.network(self.networks, row, is_admin=call.caller.is_admin)
-            case "subnet":
-                return shapes.subnet(row)
-            case "port":
-                return shapes.port(row, is_admin=call.caller.is_admin)
-            case "security_group":
-                return shapes.group(self.networks, row)
-            case "security_group_rule":
-                return shapes.rule(row)
-        return shapes.floating_ip(row)
+        if noun == "network":
+            return shapes.network(self.networks, row, is_admin=call.caller.is_admin)
+        if noun == "port":
+            return shapes.port(row, is_admin=call.caller.is_admin)
+        if noun in _WITH_OTHERS:
+            return _WITH_OTHERS[noun](self.networks, row)
+        return _ALONE[noun](row)
+
+    def project(self, asked: dict[str, Any], call: Call) -> str:
+        """For whom a thing is made: administrators may say so."""
+        wish = asked.get("project_id") or asked.get("tenant_id")
+        if wish and not call.caller.sees(wish):
+            message = (
+                "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request "
+                "requires admin privileges"
+            )
+            raise Invalid(message, "HTTPBadRequest")
+        return wish or call.caller.project_id
 
     def _sees(self, caller: Caller, row: Row) -> bool:
         network = self.networks.networks.get(row.network_id) if isinstance(row, Subnet) else row
         is_open = isinstance(network, Network) and (network.shared or network.external)
         return is_open or caller.sees(row.project_id)
 
-    def _seen(self, row: _Row, call: Call) -> _Row:
+    def seen(self, row: _Row, call: Call) -> _Row:
         """The row, or `NotThere` for whom it does not exist."""
         if not self._sees(call.caller, row):
             noun = type(row).__name__
             raise NotThere(f"{noun} {row.id} could not be found.", f"{noun}NotFound")
         return row
 
-    def _own(self, row: _Row, call: Call) -> _Row:
+    def own(self, row: _Row, call: Call) -> _Row:
         """The row, or `Forbidden` for those who only see it."""
         if not call.caller.sees(row.project_id):
             noun = type(row).__name__.lower()
             raise _disallowed(f"{call.request.method.lower()}_{noun}")
         return row
-
-
-def _project(asked: dict[str, Any], caller: Caller) -> str:
-    """For whom a thing is made: administrators may say so."""
-    wish = asked.get("project_id") or asked.get("tenant_id")
-    if wish and wish != caller.project_id and not caller.is_admin:
-        message = (
-            "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires "
-            "admin privileges"
-        )
-        raise Invalid(message, "HTTPBadRequest")
-    return wish or caller.project_id
 
 
 def _matches(row: dict[str, Any], name: str, wanted: set[str]) -> bool:

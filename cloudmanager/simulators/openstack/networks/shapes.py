@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         FloatingIp,
         Network,
         Port,
+        Router,
         Row,
         Rule,
         SecurityGroup,
@@ -26,6 +27,8 @@ EXTENSIONS = {
     "port-security": "Port Security",
     "project-id": "project_id field enabled",
     "provider": "Provider Network",
+    "quota_details": "Quota details management support",
+    "quotas": "Quota management support",
     "router": "Neutron L3 Router",
     "security-group": "security-group",
     "standard-attr-description": "standard-attr-description",
@@ -151,9 +154,31 @@ def floating_ip(shown: FloatingIp) -> dict[str, Any]:
         "floating_ip_address": shown.address,
         "port_id": shown.port_id,
         "fixed_ip_address": shown.fixed_ip_address,
-        "router_id": None,
+        "router_id": shown.router_id,
         "status": "ACTIVE" if shown.port_id else "DOWN",
         "port_details": None,
+    }
+
+
+def router(networks: Networks, shown: Router) -> dict[str, Any]:
+    """A router, with its gateway."""
+    gateway = networks.routing.gateway(shown)
+    leads_to = None
+    if gateway is not None:
+        leads_to = {
+            "network_id": gateway.network_id,
+            "external_fixed_ips": gateway.addresses,
+            "enable_snat": True,
+        }
+    return {
+        **_row(shown),
+        "admin_state_up": True,
+        "status": "ACTIVE",
+        "external_gateway_info": leads_to,
+        "availability_zones": ["nova"],
+        "availability_zone_hints": [],
+        "flavor_id": None,
+        "routes": [],
     }
 
 
