@@ -212,6 +212,17 @@ def test_the_quota_holds(cloud, member, admin):
     assert admin.get_quota_set(cloud.fleet.id, usage=True).usage["volumes"] >= 0
 
 
+def test_the_quota_of_copies_holds(cloud, member, admin):
+    volume = settled(member.get_volume, member.create_volume(size=1), "available")
+    admin.update_quota_set(cloud.fleet.id, backups=0, snapshots=0)
+    with pytest.raises(exceptions.HttpException, match=r"BackupLimitExceeded: .* backups allowed"):
+        member.create_backup(volume_id=volume.id, name="b")
+    with pytest.raises(exceptions.HttpException, match="SnapshotLimitExceeded"):
+        member.create_snapshot(volume_id=volume.id, name="s")
+    assert member.get_volume(volume.id).status == "available"
+    admin.update_quota_set(cloud.fleet.id, backups=100, snapshots=1000)
+
+
 # --- attaching ----------------------------------------------------------------------------------------------
 
 

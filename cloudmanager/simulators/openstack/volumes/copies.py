@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudmanager.simulators.http import Answer
-from cloudmanager.simulators.openstack.problems import Invalid
+from cloudmanager.simulators.openstack.problems import Invalid, TooMuch
 from cloudmanager.simulators.openstack.volumes import shapes
 from cloudmanager.simulators.openstack.volumes.disks import listed, owned, texts, truth, visible
 from cloudmanager.simulators.openstack.volumes.rows import Backup, Snapshot, Volume
@@ -68,6 +68,7 @@ class Copies:
             project_id=volume.project_id,
             user_id=call.caller.user_id,
         )
+        self._check_quota("snapshots", volume.project_id)
         self._volumes.take_snapshot(snapshot, force=_may_be_in_use(asked, call))
         return Answer(202, {"snapshot": shapes.snapshot(snapshot, call)})
 
@@ -119,6 +120,7 @@ class Copies:
             project_id=volume.project_id,
             user_id=call.caller.user_id,
         )
+        self._check_quota("backups", volume.project_id)
         self._volumes.make_backup(backup, force=asked.get("force") is True)
         return Answer(202, {"backup": shapes.summary(backup, self._base(), "backups")})
 
@@ -153,6 +155,13 @@ class Copies:
 
     def _backup(self, call: Call) -> Backup:
         return visible(self._volumes.backup(call.name), call.caller)
+
+    def _check_quota(self, kind: str, project_id: str) -> None:
+        """`TooMuch` when a project may have no more backups or snapshots."""
+        limit = self._volumes.limits(project_id)[kind]
+        if self._volumes.usage(project_id)[kind] >= limit:
+            noun = kind.removesuffix("s").capitalize()
+            raise TooMuch(f"{noun}LimitExceeded: Maximum number of {kind} allowed ({limit}) exceeded")
 
 
 def _wanted(rows: list[_Copy], call: Call) -> list[_Copy]:
