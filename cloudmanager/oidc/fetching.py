@@ -20,15 +20,17 @@ def fetch(url: str, *, cafile: str | None, deadline: float) -> dict[str, Any]:
     """The JSON object at an address; `deadline` is a moment of the monotonic clock. Raises `Unavailable`."""
     try:
         status, body = _ask(url, cafile, deadline)
-        document = json.loads(body) if status == _OK else None
     except (
         OSError,
+        ValueError,  # the address is none
         httpcore.TimeoutException,
         httpcore.NetworkError,
         httpcore.ProtocolError,
         httpcore.UnsupportedProtocol,
     ) as error:
         raise Unavailable(f"{url} cannot be reached: {error or type(error).__name__}") from None
+    try:
+        document = json.loads(body) if status == _OK else None
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):

@@ -215,6 +215,16 @@ def test_bad_answers(server, answer, said):
         IssuerKeys(options(jwks_url=f"{url}/bad")).find("k1")
 
 
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:x/", "http://[::1/", "http://\x7f.example/", "http://"]
+)
+def test_addresses_that_are_none(server, address):
+    url, answers, _ = server
+    answers["/.well-known/openid-configuration"] = Answer(200, {"issuer": url, "jwks_uri": address})
+    with pytest.raises(Unavailable, match="reached"):
+        IssuerKeys(options(issuer=url)).find("k1")
+
+
 def test_slow_and_broken_servers(server):
     url, _, faults = server
     faults.lag = 5.0
