@@ -63,6 +63,10 @@ from cloudmanager.api.document import answers, fields, introduction
 from cloudmanager.api.document.finish import finish
 from cloudmanager.api.error_shape import ErrorShape
 from cloudmanager.api.fields import MAX_INTEGER
+from cloudmanager.api.onecloud import changes as onecloud_changes
+from cloudmanager.api.onecloud import prefix as onecloud_prefix
+from cloudmanager.api.onecloud import servers as onecloud_servers
+from cloudmanager.api.onecloud import tokens as onecloud_tokens
 from cloudmanager.api.operation import SECURITY, IdConverter
 from cloudmanager.licence import issuer_key
 
@@ -108,6 +112,9 @@ PARTS = (
     volume_backends,
     volumes,
     webhooks,
+    onecloud_servers,
+    onecloud_changes,
+    onecloud_tokens,
     health,
     metrics,
     openapi,
@@ -125,6 +132,7 @@ def create_app(given: Services) -> Flask:
     bearer.register(app)
     policy.register(app)
     unversioned.register(app)
+    onecloud_prefix.register(app)
     tracing.register(app)
     audit.register(app)
     errors.register(app)

@@ -197,7 +197,7 @@ def _hosts(found: Iterable[Service], hypervisors: Sequence[Hypervisor]) -> list[
     by_host = {hypervisor.host: hypervisor for hypervisor in hypervisors}
     rows = sorted(found, key=lambda service: service.host)
     with services().database.reading() as session:
-        nodes = _nodes(session, [service.host for service in rows], hypervisors)
+        nodes = nodes_of(session, [service.host for service in rows], hypervisors)
         held = holders(session, [subject_of(service.host) for service in rows])
     return [
         {
@@ -216,7 +216,7 @@ def _hosts(found: Iterable[Service], hypervisors: Sequence[Hypervisor]) -> list[
     ]
 
 
-def _nodes(session: Session, hosts: Sequence[str], hypervisors: Sequence[Hypervisor]) -> dict[str, int]:
+def nodes_of(session: Session, hosts: Sequence[str], hypervisors: Sequence[Hypervisor]) -> dict[str, int]:
     """{host: its node}, by the hypervisor's id or else by the name."""
     host_of = {hypervisor.id: hypervisor.host for hypervisor in hypervisors}
     query = select(Node.id, Node.name, Node.hypervisor_id).where(
@@ -362,8 +362,12 @@ def _done() -> Response:
 
 def check_unheld(host: str) -> None:
     """Raise `Busy` while a task holds the host."""
-    subject = subject_of(host)
+    refuse_if_held(subject_of(host), host)
+
+
+def refuse_if_held(subject: str, title: str) -> None:
+    """Raise `Busy` while a task holds the subject, which people call `title`."""
     with services().database.reading() as session:
         holder = holders(session, [subject]).get(subject)
     if holder:
-        raise Busy(f"{host} is held by the open task {holder}: wait for it or cancel it", holder)
+        raise Busy(f"{title} is held by the open task {holder}: wait for it or cancel it", holder)

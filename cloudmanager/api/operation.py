@@ -65,7 +65,6 @@ def operation(
     {status: schema or None}; `errors` are statuses besides those that every operation can give. With `plural`
     the body may also be a list under that key. A `conditional` operation heeds `If-Match` or `If-None-Match`.
     """
-
     keyed = method == "POST" and role is not None  # keys are the caller's
 
     def decorate(function: View) -> View:

@@ -115,9 +115,14 @@ def load(config: Config) -> Enforcer:
     return enforcer
 
 
+def allows(rule: str, caller: Caller) -> bool:
+    """Whether the rule allows it to the caller."""
+    return cast("Policy", current_app.extensions[_KEY]).allows(rule, caller)
+
+
 def enforce(rule: str, caller: Caller) -> None:
     """Raise `Forbidden` unless the rule allows it to the caller."""
-    if not cast("Policy", current_app.extensions[_KEY]).allows(rule, caller):
+    if not allows(rule, caller):
         roles = ", ".join(caller.roles) or "none"
         raise Forbidden(
             f"the policy refuses {rule} to {caller.name}, whose roles are: {roles}; "

@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cloudmanager.api.document.parameters import filter_parameter
 from cloudmanager.api.filters import TEXT_OPERATORS, boolean_value, operator_of, text_value
-from cloudmanager.api.query import ListQuery, Window
+from cloudmanager.api.query import ListQuery, Options, Window
 from cloudmanager.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -39,16 +39,20 @@ class Picked:
 
     def of(self, rows: Sequence[T], text_of: Callable[[T, str], Text]) -> tuple[list[T], int]:
         """The rows of the page, and how many there are from its beginning on."""
-        found = [row for row in rows if all(test(text_of(row, name)) for name, test in self.tests)]
-        rest = found[self.window.offset :]
+        rest = self.through(rows, text_of)[self.window.offset :]
         return rest if self.window.limit is None else rest[: self.window.limit], len(rest)
+
+    def through(self, rows: Sequence[T], text_of: Callable[[T, str], Text]) -> list[T]:
+        """The rows that the tests let through, of all pages."""
+        return [row for row in rows if all(test(text_of(row, name)) for name, test in self.tests)]
 
 
 @dataclass(frozen=True)
 class RowQuery:
-    """Filters by these texts, and paging."""
+    """Filters by these texts, paging and options."""
 
     names: tuple[str, ...] = ()
+    options: Options = field(default_factory=lambda: Options({}))
 
     def parse(self, given: MultiDict[str, str], max_limit: int) -> Picked:
         """What is asked for; `InvalidInput` names each wrong parameter."""
@@ -63,15 +67,16 @@ class RowQuery:
                     wrong[name] = [str(problem)]
         if wrong:
             raise InvalidInput(f"wrong query parameters: {', '.join(wrong)}", wrong)
-        return Picked(tuple(tests), _PAGING.parse(rest, max_limit))
+        return Picked(tuple(tests), self._paging.parse(rest, max_limit))
 
     def parameters(self) -> list[dict[str, Any]]:
-        """Filters, offset, limit."""
+        """Filters, offset, limit, options."""
         described = [filter_parameter(name, "string", TEXT_OPERATORS) for name in self.names]
-        return described + _PAGING.parameters()
+        return described + self._paging.parameters()
 
-
-_PAGING: Final = ListQuery({}, sortable=False)
+    @property
+    def _paging(self) -> ListQuery:
+        return ListQuery({}, sortable=False, options=self.options)
 
 
 def _test(value: str) -> Test:

@@ -30,6 +30,8 @@ HEADERS = {
     REQUEST_ID_HEADER: _header(
         "Id of the request; the log, tasks and errors have it too.", REQUEST_ID, pattern=_REQUEST_ID_FORM
     ),
+    "X-Request-Id": _header("The same, as OneCloud calls it.", REQUEST_ID, pattern=_REQUEST_ID_FORM),
+    "X-Subject-Token": _header("The token.", "gAAAAABbRyeaDF-FJj_roQXFXA2KLILvQbAxUcQ4TjT65UGL"),
     "Location": _header("Where to read what was created or started.", f"/v1/tasks/{TASK_ID}", pattern="^/"),
     "Link": _header(
         "The next page, while there is one.",
