@@ -219,8 +219,12 @@ def test_the_quota_of_copies_holds(cloud, member, admin):
         member.create_backup(volume_id=volume.id, name="b")
     with pytest.raises(exceptions.HttpException, match="SnapshotLimitExceeded"):
         member.create_snapshot(volume_id=volume.id, name="s")
+    admin.update_quota_set(cloud.fleet.id, backups=100, snapshots=1000, backup_gigabytes=0)
+    with pytest.raises(exceptions.HttpException, match="Requested 1G, quota is 0G and 0G has been consumed"):
+        member.create_backup(volume_id=volume.id, name="b")
     assert member.get_volume(volume.id).status == "available"
-    admin.update_quota_set(cloud.fleet.id, backups=100, snapshots=1000)
+    admin.update_quota_set(cloud.fleet.id, backup_gigabytes=1000)
+    assert member.get_limits().absolute.max_total_backup_gigabytes == 1000
 
 
 # --- attaching ----------------------------------------------------------------------------------------------

@@ -158,6 +158,7 @@ class Administration:
             "snapshots": "Snapshots",
             "gigabytes": "Gigabytes",
             "backups": "Backups",
+            "backup_gigabytes": "BackupGigabytes",
         }
         absolute: dict[str, int] = {}
         for name, word in names.items():

@@ -121,6 +121,7 @@ class Copies:
             user_id=call.caller.user_id,
         )
         self._check_quota("backups", volume.project_id)
+        self._check_room(volume)
         self._volumes.make_backup(backup, force=asked.get("force") is True)
         return Answer(202, {"backup": shapes.summary(backup, self._base(), "backups")})
 
@@ -162,6 +163,16 @@ class Copies:
         if self._volumes.usage(project_id)[kind] >= limit:
             noun = kind.removesuffix("s").capitalize()
             raise TooMuch(f"{noun}LimitExceeded: Maximum number of {kind} allowed ({limit}) exceeded")
+
+    def _check_room(self, volume: Volume) -> None:
+        """`TooMuch` when the backup of a volume is more than its project may keep."""
+        most = self._volumes.limits(volume.project_id)["backup_gigabytes"]
+        used = self._volumes.usage(volume.project_id)["backup_gigabytes"]
+        if used + volume.size > most:
+            raise TooMuch(
+                "VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds allowed Backup gigabytes "
+                f"quota. Requested {volume.size}G, quota is {most}G and {used}G has been consumed."
+            )
 
 
 def _wanted(rows: list[_Copy], call: Call) -> list[_Copy]:

@@ -31,7 +31,7 @@ BACKEND_NAME = "volume_backend_name"  # the spec of a type that names its backen
 OPERATIONS = ("create", "delete", "extend", "snapshot", "backup", "restore")
 _DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
 _SERVICES = ("cinder-scheduler", "cinder-backup")
-QUOTA = {"volumes": 1000, "snapshots": 1000, "gigabytes": 100_000, "backups": 100}
+QUOTA = {"volumes": 1000, "snapshots": 1000, "gigabytes": 100_000, "backups": 100, "backup_gigabytes": 1000}
 SECONDS = 1.0
 """How long a storage host needs for any one thing."""
 
@@ -142,6 +142,7 @@ class Volumes:
             "snapshots": len(snapshots),
             "gigabytes": sum(volumes) + sum(snapshots),
             "backups": len(backups),
+            "backup_gigabytes": sum(backups),
         }
 
     # --- volumes --------------------------------------------------------------------------------------------

@@ -137,6 +137,33 @@ def test_the_command_shows_console_and_quota(command, server):
     assert (rows["instances"], rows["key-pairs"]) == (-1, 100)
 
 
+def test_the_command_does_what_tenants_do(command, tmp_path):
+    key = tmp_path / "key.pub"
+    key.write_text(KEY)
+    assert command("keypair", "create", "--public-key", key, "laptop")["name"] == "laptop"
+    assert [row["Name"] for row in command("keypair", "list")] == ["laptop"]
+    assert command.run("keypair", "delete", "laptop").code == 0
+
+    group = command("security", "group", "create", "ssh")
+    words = ("--protocol", "tcp", "--dst-port", "22", "--remote-ip", "192.0.2.0/24")
+    rule = command("security", "group", "rule", "create", *words, group["id"])
+    assert (rule["port_range_min"], rule["remote_ip_prefix"]) == (22, "192.0.2.0/24")
+    again = command.run("security", "group", "rule", "create", *words, group["id"])
+    assert (again.code, "already exists" in again.err) == (1, True)
+
+    volume = command("volume", "create", "--size", "1", "data")
+    until(lambda: command("volume", "show", volume["id"])["status"] == "available")
+    backup = command("volume", "backup", "create", "--name", "nightly", volume["id"])
+    until(lambda: command("volume", "backup", "show", backup["id"])["status"] == "available")
+    shown = {row["Name"]: row["Value"] for row in command("limits", "show", "--absolute")}
+    assert (shown["total_volumes_used"], shown["total_backup_gigabytes_used"]) == (1, 1)
+
+
+def until(condition):
+    """Commands take a while: ask again, a few times."""
+    assert any(condition() for _ in range(10))
+
+
 @pytest.mark.parametrize("data", ["x" * 65536, "no base64!"], ids=["long", "text"])
 def test_user_data_that_nova_refuses(cloud, member, data):
     with pytest.raises(exceptions.BadRequestException, match="user_data"):
