@@ -68,6 +68,12 @@ from cloudmanager.api.onecloud import prefix as onecloud_prefix
 from cloudmanager.api.onecloud import servers as onecloud_servers
 from cloudmanager.api.onecloud import tokens as onecloud_tokens
 from cloudmanager.api.operation import SECURITY, IdConverter
+from cloudmanager.api.portal import copies as portal_copies
+from cloudmanager.api.portal import creation as portal_creation
+from cloudmanager.api.portal import door as portal
+from cloudmanager.api.portal import instances as portal_instances
+from cloudmanager.api.portal import keypairs as portal_keypairs
+from cloudmanager.api.portal import overview as portal_overview
 from cloudmanager.licence import issuer_key
 
 if TYPE_CHECKING:
@@ -115,6 +121,11 @@ PARTS = (
     onecloud_servers,
     onecloud_changes,
     onecloud_tokens,
+    portal_overview,
+    portal_creation,
+    portal_instances,
+    portal_keypairs,
+    portal_copies,
     health,
     metrics,
     openapi,
@@ -130,6 +141,7 @@ def create_app(given: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes + 1  # what is cut off shows
     auth.register(app)
     bearer.register(app)
+    portal.register(app)
     policy.register(app)
     unversioned.register(app)
     onecloud_prefix.register(app)
@@ -165,6 +177,7 @@ def _routes() -> tuple[Flask, Api]:
     api.ma_plugin.converter.add_attribute_function(fields.describe)
     token = {"type": "apiKey", "in": "header", "name": auth.HEADER, "description": introduction.SECURITY}
     api.spec.components.security_scheme(SECURITY, token)
+    api.spec.components.security_scheme(portal.SECURITY, portal.SCHEME)
     answers.register(api.spec, ErrorShape())
     for blueprint in dict.fromkeys(part.blueprint for part in PARTS):
         api.register_blueprint(blueprint)

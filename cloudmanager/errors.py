@@ -10,6 +10,7 @@ CloudManagerError
 │   └── Busy               an open flow holds the subject; `flow_id` is its id
 ├── Stale                  it is no longer what the caller has seen: read it again
 ├── Unavailable            the product itself lacks something now (database, broker); try again later
+├── TooManyRequests        the caller asks too often; `retry_after` says when to go on
 ├── Misconfigured          the configuration is wrong; the message names the option
 ├── DeviceError            a power device did not do it
 │   ├── DeviceUnreachable  no answer in time: may be tried again; `maybe_applied` when the command was sent
@@ -90,6 +91,14 @@ class Unavailable(CloudManagerError):
     """Something that the product itself needs is away; `retry_after` in seconds."""
 
     def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(CloudManagerError):
+    """The caller asks more often than is allowed; `retry_after` in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

@@ -28,6 +28,7 @@ from cloudmanager.host_access import host_port
 from cloudmanager.lifeline import die_with_parent
 from cloudmanager.nova_database import NovaDatabase
 from cloudmanager.openstack.cloud import cloud_for
+from cloudmanager.openstack.tenants import tenants_for
 from cloudmanager.power import Probe
 from cloudmanager.vault import Vault
 
@@ -81,6 +82,7 @@ def application(config: Config) -> Flask:
         cloud=Blocking("cloud", lambda: cloud_for(config)),
         host=Blocking("host", lambda: host_port(database, vault, config)),
         nova_database=NovaDatabase(config.nova.database_connection),
+        tenants=Blocking("tenants", lambda: tenants_for(config)),
     )
     return create_app(services)
 

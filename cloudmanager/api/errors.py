@@ -34,6 +34,7 @@ STATUS: dict[type[errors.CloudManagerError], int] = {
     errors.Busy: 409,
     errors.Stale: 412,
     errors.Unavailable: 503,
+    errors.TooManyRequests: 429,
     errors.Misconfigured: 500,
     errors.DeviceError: 502,
     errors.DeviceUnreachable: 504,
@@ -81,7 +82,7 @@ def _ours(error: errors.CloudManagerError) -> Response:
     if isinstance(error, errors.Busy):
         details["task_id"] = error.flow_id
     response = error_answer(status, error.message, **details)
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = auth.challenge()

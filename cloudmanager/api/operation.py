@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Response, request
 from werkzeug.routing import BaseConverter
@@ -25,11 +25,23 @@ if TYPE_CHECKING:
     from flask_smorest import Blueprint
     from marshmallow import Schema
 
-    from cloudmanager.tokens import Role
+    from cloudmanager.api.policy import Least
 
 View = Callable[..., Response]
 Decorator = Callable[[View], View]
 SECURITY = "token"
+
+
+class Door(NamedTuple):
+    """How one comes to an operation: by which token, and with which status a wrong value is answered."""
+
+    security: str
+    authorize: Callable[[str], None]
+    invalid: int
+
+
+_WRONG_VALUE = 422
+STAFF = Door(SECURITY, auth.authorize, _WRONG_VALUE)
 
 
 class IdConverter(BaseConverter):
@@ -48,8 +60,9 @@ def operation(
     method: str,
     rule: str,
     *,
-    role: Role | None,
+    role: Least | None,
     summary: str,
+    door: Door = STAFF,
     name: str | None = None,
     query: Query = NO_QUERY,
     body: Schema | None = None,
@@ -79,7 +92,7 @@ def operation(
         @wraps(function)
         def view(**variables: Any) -> Response:
             if allowing is not None:
-                auth.authorize(allowing)
+                door.authorize(allowing)
             _check_ids(variables)
             parsed = query.parse(request.args, services().config.api.max_limit)
             if query is not NO_QUERY:
@@ -101,7 +114,7 @@ def operation(
                 *query.parameters(),
                 *request_headers(method, keyed=keyed, conditional=conditional),
             ],
-            "security": [{SECURITY: []}] if role else [],
+            "security": [{door.security: []}] if role else [],
         }
         if role:
             document |= {"x-role": role.title, "x-policy": allowing}
@@ -109,7 +122,9 @@ def operation(
             document["requestBody"] = _request_body(body, wrapper, plural)
         general = error_statuses(has_role=role is not None, has_path="<" in rule, has_body=body is not None)
         general += statuses_of_headers(method, keyed=keyed, conditional=conditional)
-        document["responses"] = responses(answers, [*general, *errors])
+        document["responses"] = responses(
+            answers, [door.invalid if status == _WRONG_VALUE else status for status in (*general, *errors)]
+        )
         return document
 
     return decorate

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import structlog
 from flask import current_app
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from cloudmanager.api.caller import Caller
     from cloudmanager.config import Config
-    from cloudmanager.tokens import Role
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +40,24 @@ ROLES = (
     RuleDefault("admin", "role:admin", "Who may do everything"),
     RuleDefault("member", "rule:admin or role:member", "Who may switch power and act on nodes"),
     RuleDefault("reader", "rule:member or role:reader", "Who may look"),
+    RuleDefault("tenant", "@", "Who may use the Compute portal, in the project of the token"),
 )
 """Each role includes those below it, also where Keystone's own implications do not say so."""
+
+
+class Least(Protocol):
+    """Whom an operation is for by default: the name of one of these rules."""
+
+    @property
+    def title(self) -> str:
+        """The name."""
+
+
+class Tenant(NamedTuple):
+    """Whoever has a token of a tenant."""
+
+    title: str = "tenant"
+
 
 SECONDS = 5.0
 """For so long an answer is remembered, as rules that ask another server (`http:`) may change their mind."""
@@ -51,7 +66,7 @@ _KEY = "cloudmanager.policy"
 _declared: dict[str, DocumentedRuleDefault] = {}
 
 
-def declare(group: str, operation: str, role: Role, *, summary: str, method: str, path: str) -> str:
+def declare(group: str, operation: str, role: Least, *, summary: str, method: str, path: str) -> str:
     """Declare the rule of an operation with the least role that it takes by default; answers its name."""
     name = rule_name(group, operation)
     where: Operation = {"method": method, "path": re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)}

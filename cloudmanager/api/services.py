@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloudmanager.host.port import HostPort
     from cloudmanager.nova_database import NovaDatabase
     from cloudmanager.openstack.port import CloudPort
+    from cloudmanager.openstack.tenant_port import TenantClouds
     from cloudmanager.vault import Vault
 
 T = TypeVar("T")
@@ -54,6 +55,13 @@ class CloudQuestions(Protocol):
         """What `question` finds out of the cloud; raises `NotFound` and the `CloudError`s."""
 
 
+class TenantQuestions(Protocol):
+    """Asks OpenStack once in tenants' projects, outside of any flow."""
+
+    def ask(self, question: Callable[[TenantClouds], Coroutine[Any, Any, T]]) -> T:
+        """What `question` finds out; raises `NotFound`, `Forbidden` and the `CloudError`s."""
+
+
 class HostQuestions(Protocol):
     """Runs commands on nodes that only look, outside of any flow."""
 
@@ -73,6 +81,7 @@ class Services:
     cloud: CloudQuestions
     host: HostQuestions
     nova_database: NovaDatabase
+    tenants: TenantQuestions
 
 
 def attach(app: Flask, given: Services) -> None:

@@ -22,6 +22,7 @@ from cloudmanager.drivers.tls import TlsSettings
 from cloudmanager.host.absent import absent_host
 from cloudmanager.nova_database import NovaDatabase
 from cloudmanager.openstack.absent import absent_cloud
+from cloudmanager.openstack.tenants import absent_tenants
 from cloudmanager.tokens import create_token
 from cloudmanager.vault import Vault
 from tests.flows.fake_cloud import FakeCloud
@@ -196,7 +197,7 @@ def key_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def application():
     """Made once, because describing all operations takes a while; each test gives it services of its own."""
-    nothing = dict.fromkeys(("database", "vault", "bell", "power", "cloud", "host", "nova_database"))
+    nothing = dict.fromkeys(("database", "vault", "bell", "power", "cloud", "host", "nova_database", "tenants"))
     return create_app(Services(config=load(), **nothing))
 
 
@@ -214,6 +215,7 @@ def api(database_url, key_file, application):
         cloud=Blocking("cloud", absent_cloud),
         host=Blocking("host", absent_host),
         nova_database=NovaDatabase(None),
+        tenants=Blocking("tenants", absent_tenants),
     )
     attach(application, services)
     auth.register(application)

@@ -19,6 +19,7 @@ from cloudmanager.host_access import host_port
 from cloudmanager.models import Event, Node, NodeLogin
 from cloudmanager.nova_database import NovaDatabase
 from cloudmanager.openstack.cloud import cloud_for
+from cloudmanager.openstack.tenants import absent_tenants
 from cloudmanager.power import Power, Probe
 from cloudmanager.prometheus import Prometheus
 from cloudmanager.sign.keys import SigningKeys
@@ -129,6 +130,7 @@ class Product:
             cloud=Blocking("cloud", lambda: cloud_for(config)),
             host=Blocking("host", lambda: host_port(database, vault, config)),
             nova_database=NovaDatabase(None),
+            tenants=Blocking("tenants", absent_tenants),
         )
         self.app = create_app(services)
         self.ports = Ports(

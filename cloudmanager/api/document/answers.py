@@ -99,6 +99,10 @@ ERRORS: dict[int, tuple[str, str]] = {
         "It can be read, but a field or parameter is wrong or unknown; `errors` names it.",
         "the body has wrong values: rack_number",
     ),
+    429: (
+        "The caller asks too often; `Retry-After` says when to go on.",
+        "too many requests with tokens of this user: [portal] rate allows 10 a second",
+    ),
     500: (
         "Our mistake; the log has the details under the request id.",
         "internal error: report it with the request id",
@@ -123,7 +127,7 @@ _DETAILS: dict[int, dict[str, Any]] = {
     409: {"task_id": TASK_ID},
     422: {"errors": {"rack_number": ["Must be greater than or equal to 1 and less than or equal to 99."]}},
 }
-_ERROR_HEADERS = {401: "WWW-Authenticate", 503: "Retry-After"}
+_ERROR_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 
 
 def answer_document(status: int, answer: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cloudmanager.api.document.answers import answer_document
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cloudmanager.tokens import Role
+    from cloudmanager.api.policy import Least
 
 _OF_RESOURCES = {
     "list": (
@@ -28,7 +28,7 @@ _OF_RESOURCES = {
 _WITH_BODY = (413, 415)
 
 
-def words(name: str, function: Callable[..., Any], role: Role | None) -> str:
+def words(name: str, function: Callable[..., Any], role: Least | None) -> str:
     """The description of an operation: what its function says, and who may call it."""
     said = inspect.getdoc(function) or _OF_RESOURCES.get(name.partition("_")[0], "")
     who = f"Needs the role `{role.title}`." if role else "Needs no token."

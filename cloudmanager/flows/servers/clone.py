@@ -45,7 +45,7 @@ async def look_at_original(run: Run) -> Outcome:
     """Remember its volumes, and which servers are to be made."""
     cloud, server_id = run.ports.cloud, run.params["server_id"]
     server = await cloud.server(server_id)
-    if why := _why_not(server):
+    if why := why_not_copied(server):
         return Fail(why)
     definition = await cloud.server_definition(server_id)
     run.memo["name"] = definition.name
@@ -68,7 +68,7 @@ async def _described(cloud: CloudPort, attachment: Attachment) -> dict[str, Any]
     }
 
 
-def _why_not(server: Server) -> str | None:
+def why_not_copied(server: Server) -> str | None:
     """Why a server cannot be copied now."""
     if server.task_state is not None:
         return f"{server.name} is busy: {server.task_state}"
@@ -285,7 +285,7 @@ def first_id(found: Sequence[Any]) -> str | None:
 async def plan_to_clone(cloud: CloudPort, params: Mapping[str, Any]) -> ServerPlan:
     """What the flow would do."""
     server = await cloud.server(params["server_id"])
-    if why := _why_not(server):
+    if why := why_not_copied(server):
         return ServerPlan.of("clone", server, (), why)
     definition = await cloud.server_definition(server.id)
     volumes = [await cloud.volume(attachment.volume_id) for attachment in definition.attachments]

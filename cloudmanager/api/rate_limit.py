@@ -1,0 +1,47 @@
+"""How often somebody may ask: requests at a steady rate, and some at once before that counts."""
+
+from __future__ import annotations
+
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+_KEPT = 10_000
+"""Callers that are remembered; those who could ask freely are forgotten first."""
+
+
+class RateLimit:
+    """`rate` requests a second for each caller, `burst` at once. A rate of 0 is no limit.
+
+    Many threads may ask.
+    """
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = monotonic) -> None:
+        self._interval = 1 / rate if rate else 0.0
+        self._ahead = self._interval * (burst - 1)
+        self._clock = clock
+        self._lock = Lock()
+        self._due: dict[Hashable, float] = {}
+
+    def wait(self, caller: Hashable) -> float:
+        """Count a request; 0 when it is allowed, else the seconds after which one would be."""
+        if not self._interval:
+            return 0.0
+        with self._lock:
+            now = self._clock()
+            due = max(now, self._due.get(caller, now))
+            if due - now > self._ahead:
+                return due - now - self._ahead
+            if len(self._due) >= _KEPT and caller not in self._due:
+                self._forget(now)
+            self._due[caller] = due + self._interval
+            return 0.0
+
+    def _forget(self, now: float) -> None:
+        """Make room; when everybody is in haste, all begin anew."""
+        self._due = {caller: due for caller, due in self._due.items() if due > now}
+        if len(self._due) >= _KEPT:
+            self._due.clear()
