@@ -36,6 +36,8 @@ _FLAVORS = {
     "m1.large": (4, 8192, 80),
     "m1.xlarge": (8, 16384, 160),
 }
+_FIRST_FLAVOR = 2  # the id of m1.small where DevStack has made the flavors
+_TENANTS_QUOTA = {"instances": 1000, "cores": 4000, "ram": 8_000_000}
 _IMAGES = {"debian-13": 10, "ubuntu-24.04": 10, "cirros-0.6": 1}  # with their smallest disk in GiB
 _TENANTS = {"shop": "10.10.0.0/22", "lab": "10.30.0.0/22"}
 _SERVERS_PER_NODE = 10
@@ -160,8 +162,10 @@ class _Seeding:
 
     def _make_hosts(self) -> None:
         compute = self._cloud.compute
-        for name, (vcpus, ram, disk) in _FLAVORS.items():
-            self._flavors[name] = compute.add_flavor(name, vcpus=vcpus, ram=ram, disk=disk)
+        for number, (name, (vcpus, ram, disk)) in enumerate(_FLAVORS.items(), start=_FIRST_FLAVOR):
+            self._flavors[name] = compute.add_flavor(name, vcpus=vcpus, ram=ram, disk=disk, id=str(number))
+        for tenant in _TENANTS:
+            compute.quotas.change(self._projects[tenant].id, dict(_TENANTS_QUOTA))
         for name in self._nodes:
             compute.add_host(name)
         racks = sorted({self._cloud.world.node(name).rack for name in self._nodes})

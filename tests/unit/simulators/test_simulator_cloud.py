@@ -276,6 +276,8 @@ def test_tenants_of_the_portal_have_their_projects(centre):
         assert realm.people[f"{tenant}-owner"].claims == {"project_id": project.id}
         assert realm.clients[f"{tenant}-robot"].account.claims == {"project_id": project.id}
         assert "member" in project.members[ours]
+        assert centre.cloud.compute.quotas.limits(project.id)["instances"] == 1000
+    assert {row.name: row.id for row in centre.cloud.compute.tables.flavors.values()}["m1.medium"] == "3"
 
 
 def test_a_cloud_that_was_kept_without_a_realm(centre):
