@@ -37,6 +37,7 @@ async def test_without_a_cloud_it_is_said_what_to_configure():
     await tenants.close()
 
 
+@pytest.mark.filterwarnings("ignore::openstack.warnings._RemovedInSDKWarning")
 async def test_the_user_of_a_clouds_yaml_logs_in_to_the_project(tmp_path, monkeypatch):
     with RunningKeystone() as keystone:
         red = keystone.identity.add_project("red")
