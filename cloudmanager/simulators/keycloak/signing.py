@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -37,13 +38,13 @@ class Key:
     @property
     def kid(self) -> str:
         """Its id: the digest of its public side, as Keycloak makes it."""
-        public = self._private().public_key()
+        public = _loaded(self.pem).public_key()
         der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         return base64url(hashlib.sha256(der).digest())
 
     def public(self) -> dict[str, Any]:
         """Its public side."""
-        numbers = self._private().public_key().public_numbers()
+        numbers = _loaded(self.pem).public_key().public_numbers()
         return {
             "kid": self.kid,
             "kty": "RSA",
@@ -57,14 +58,17 @@ class Key:
         """A token with these claims."""
         header = {"alg": _ALGORITHMS[self.use], "typ": "JWT", "kid": self.kid}
         said = f"{_part(header)}.{_part(claims)}"
-        signature = self._private().sign(said.encode(), padding.PKCS1v15(), SHA256())
+        signature = _loaded(self.pem).sign(said.encode(), padding.PKCS1v15(), SHA256())
         return f"{said}.{base64url(signature)}"
 
-    def _private(self) -> rsa.RSAPrivateKey:
-        loaded = serialization.load_pem_private_key(self.pem.encode(), password=None)
-        if not isinstance(loaded, rsa.RSAPrivateKey):
-            raise TypeError("this is no RSA key")
-        return loaded
+
+@lru_cache(maxsize=8)
+def _loaded(pem: str) -> rsa.RSAPrivateKey:
+    """Loading takes a hundred times as long as signing."""
+    found = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(found, rsa.RSAPrivateKey):
+        raise TypeError("this is no RSA key")
+    return found
 
 
 def base64url(raw: bytes) -> str:
