@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from flask import request
 from marshmallow import ValidationError, fields, validate, validates_schema
@@ -12,7 +12,7 @@ from cloudmanager.api.answers import nothing
 from cloudmanager.api.auth import HEADER
 from cloudmanager.api.body import Body
 from cloudmanager.api.document.answers import Answer
-from cloudmanager.api.fields import name, text
+from cloudmanager.api.fields import JsonSchema, name, text
 from cloudmanager.api.hosts import refuse_if_held
 from cloudmanager.api.onecloud.front import (
     REQUEST_ID,
@@ -42,7 +42,6 @@ T = TypeVar("T")
 
 _MOST_NICS = 20
 _MOST_GROUPS = 20
-_MOST_METADATA = 100
 
 
 class OneCloudNewDisk(Body):
@@ -73,6 +72,10 @@ class OneCloudUpdate(Body):
 class OneCloudNewServer(Body):
     """A new server, by the fields with which it will be shown. It has no interfaces without `nics`."""
 
+    json_schema: ClassVar[JsonSchema] = {
+        "oneOf": [{"required": ["flavor_id"]}, {"required": ["instance_type"]}],
+    }
+
     name = name(required=True)
     description = text()
     flavor_id = text(min_length=1)
@@ -88,12 +91,7 @@ class OneCloudNewServer(Body):
     )
     keypair = text(min_length=1)
     zone = text(min_length=1)
-    metadata = fields.Dict(
-        keys=text(min_length=1),
-        values=text(),
-        load_default=dict,
-        validate=validate.Length(max=_MOST_METADATA),
-    )
+    metadata = fields.Dict(keys=fields.String(), values=text(), load_default=dict)
 
     @validates_schema
     def _one_flavor(self, data: dict[str, Any], **_: Any) -> None:
