@@ -50,13 +50,13 @@ def caller(request: Request) -> PortalUser:
     Raises `Unauthenticated` with the challenge of RFC 6750, `Forbidden` when the token leads to no project,
     `Unavailable` when the issuer cannot be asked, `CloudNotConfigured` when there is none.
     """
-    verifier = cast("Verifier | None", current_app.extensions[_KEY])
-    if verifier is None:
-        raise CloudNotConfigured("tokens of tenants cannot be checked: set [oidc] issuer")
     g.challenge = _CHALLENGE
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthenticated("send a token in the header Authorization: Bearer")
+    verifier = cast("Verifier | None", current_app.extensions[_KEY])
+    if verifier is None:
+        raise CloudNotConfigured("tokens of tenants cannot be checked: set [oidc] issuer")
     try:
         claims = verifier.verify(token.strip())
     except Unauthenticated as error:

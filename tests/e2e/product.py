@@ -76,6 +76,12 @@ class Product:
         """End the parent process without a chance to tidy up."""
         return self._end(signal.SIGKILL)
 
+    def tenant_token(self, tenant: str) -> str:
+        """A token of the owner of one of the demo's tenants, as its script prints it."""
+        script = self.directory.portal_token_script(f"{tenant}-owner")
+        got = subprocess.run(["sh", script], capture_output=True, text=True, check=True, timeout=30)
+        return got.stdout.strip()
+
     @property
     def pid(self) -> int:
         """The parent process."""

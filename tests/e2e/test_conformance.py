@@ -20,7 +20,12 @@ SEED = int(os.environ.get("FUZZ_SEED", "20240305"))
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 TIME = int(os.environ.get("FUZZ_SECONDS", "0"))
 PHASES = "examples,coverage,fuzzing" + (",stateful" if TIME else "")
-CONFIG = {**QUICK, "power": {**QUICK["power"], "device_timeout": 0.2}, "node_actions": {"discovery_wait": 5}}
+CONFIG = {
+    **QUICK,
+    "power": {**QUICK["power"], "device_timeout": 0.2},
+    "node_actions": {"discovery_wait": 5},
+    "portal": {"rate": 0},
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,11 @@ def description(product):
 def compare(product, *arguments, timeout):
     """Run the comparison; its exit code, and what it printed."""
     task = task_of(product.post("/v1/nodes/9/actions/power-on"))
-    known = {"CLOUDMANAGER_TOKEN": product.token, "CLOUDMANAGER_TASK": task}
+    known = {
+        "CLOUDMANAGER_TOKEN": product.token,
+        "CLOUDMANAGER_TENANT_TOKEN": product.tenant_token("shop"),
+        "CLOUDMANAGER_TASK": task,
+    }
     configuration = product.state_dir / CONFIGURATION.name
     configuration.write_text(Template(CONFIGURATION.read_text()).substitute(known))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "run"]
