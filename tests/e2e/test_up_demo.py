@@ -109,14 +109,26 @@ def test_credentials_are_for_their_owner_alone(demo):
 
 def test_a_tenant_gets_tokens_that_the_portal_takes(demo):
     options = config.load(demo.directory.config_file).oidc
-    for tenant in ("shop", "lab"):
-        script = demo.directory.portal_token_script(f"{tenant}-owner")
-        assert stat.S_IMODE(script.stat().st_mode) == 0o600
-        got = subprocess.run(["sh", script], capture_output=True, text=True, check=True, timeout=30)
-        claims = Verifier(options, IssuerKeys(options)).verify(got.stdout.strip())
+    tokens = {tenant: _tenants_token(demo, f"{tenant}-owner") for tenant in ("shop", "lab")}
+    for tenant, token in tokens.items():
+        claims = Verifier(options, IssuerKeys(options)).verify(token)
         assert claims["groups"] == [f"/tenants/{tenant}"]
     kid = demo.cli("lab", "rotate-keys").stdout.strip()
     assert IssuerKeys(options).find(kid)["kty"] == "RSA"
+    for token in (tokens["shop"], _tenants_token(demo, "shop-owner")):
+        headers = {"Authorization": f"Bearer {token}"}
+        overview = httpx.get(f"{demo.url}/api/cloud/compute/overview", headers=headers).json()
+        assert (overview["instances"]["limit"], overview["instances"]["used"]) == (1000, 400)
+    spoilt = {"Authorization": f"Bearer {tokens['shop'][:-4]}AAAA"}
+    assert httpx.get(f"{demo.url}/api/cloud/compute/overview", headers=spoilt).status_code == 401
+
+
+def _tenants_token(demo, name):
+    """What the script of the demo prints."""
+    script = demo.directory.portal_token_script(name)
+    assert stat.S_IMODE(script.stat().st_mode) == 0o600
+    got = subprocess.run(["sh", script], capture_output=True, text=True, check=True, timeout=30)
+    return got.stdout.strip()
 
 
 def _log_in(openrc):
