@@ -54,7 +54,7 @@ class Quotas:
         """`Forbidden` when so many more servers are too much; Nova names all that is exceeded."""
         limits, used = self.limits(project_id), self.usage(project_id)
         wanted = {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.ram}
-        over = [name for name in wanted if 0 <= limits[name] < used[name] + wanted[name]]
+        over = [name for name in sorted(wanted) if 0 <= limits[name] < used[name] + wanted[name]]
         if over:
             asked, had, most = (
                 ", ".join(str(numbers[name]) for name in over) for numbers in (wanted, used, limits)

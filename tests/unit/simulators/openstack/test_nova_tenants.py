@@ -66,9 +66,9 @@ def server(cloud, member):
 
 def test_more_than_the_quota_is_refused_with_the_numbers(cloud, member, admin, server):
     admin.update_quota_set(cloud.fleet.id, instances=1, cores=1)
-    with pytest.raises(exceptions.ForbiddenException, match="Quota exceeded for instances, cores") as refused:
+    with pytest.raises(exceptions.ForbiddenException, match="Quota exceeded for cores, instances") as refused:
         member.create_server(**wish(cloud))
-    assert "Requested 1, 1, but already used 1, 1 of 1, 1 instances, cores" in str(refused.value)
+    assert "Requested 1, 1, but already used 1, 1 of 1, 1 cores, instances" in str(refused.value)
     admin.update_quota_set(cloud.fleet.id, instances=5, cores=-1, ram=2047)
     with pytest.raises(exceptions.ForbiddenException, match="Quota exceeded for ram: Requested 1024"):
         member.create_server(**wish(cloud))
