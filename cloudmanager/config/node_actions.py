@@ -1,7 +1,6 @@
 """[node_actions] what is done in the operating systems of nodes."""
 
 from oslo_config import cfg
-from oslo_config.types import Dict, String
 
 GROUP = "node_actions"
 OPTIONS = [
@@ -74,16 +73,14 @@ OPTIONS = [
         help="Seconds without any peer and any availability storage after which a node with NodeSafe stops "
         "its servers; less than `[node_tracker] storage_silence`.",
     ),
-    cfg.Opt(
+    cfg.DictOpt(
         "controllers",
-        type=Dict(value_type=String()),
         default={},
         help="Addresses of virtual controllers, `uuid:address, …`. A node that is attached to one of them is "
         "told its address by the command `attach-controller`; of others only the binding is stored.",
     ),
-    cfg.Opt(
+    cfg.DictOpt(
         "controller_types",
-        type=Dict(value_type=String()),
         default={},
         help="Types of virtual controllers, `uuid:type, …`, shown as `controller_type` of their nodes.",
     ),

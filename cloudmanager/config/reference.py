@@ -54,6 +54,8 @@ def _summary(section: Any) -> str:
 def _default(option: Any) -> str:
     """As it would stand in the file; nothing for an option that has none."""
     value = option.default
+    if isinstance(value, dict):
+        value = [f"{name}:{each}" for name, each in value.items()]
     text = ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
     return text.replace("$", "$$")
 

@@ -60,6 +60,14 @@ SWEPT_ELSEWHERE = {
     "activate-signing",
     "deactivate-signing",
     "verify-signatures",
+    "mirror-volume",
+    "pv-migrate-volume",
+    "create-instance",
+    "delete-instance",
+    "make-public",
+    "make-private",
+    "snapshot-instance",
+    "backup-volume",
     *(kind for kind, flow in FLOWS.items() if flow.queue == "nodes"),
 }
 """Flows with a world of their own, each with its crash sweep in its own file."""

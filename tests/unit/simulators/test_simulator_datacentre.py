@@ -198,7 +198,7 @@ class TestControl:
     @pytest.mark.parametrize(
         ("request_", "said"),
         [
-            ({"do": "dance"}, "cannot do 'dance'; known are status, fault, heal, token, power"),
+            ({"do": "dance"}, "cannot do 'dance'; known are status, fault, heal, token, rotate-keys, power"),
             ({"do": ["status"]}, "cannot do"),
             ({"do": "status", "x": 1}, "unknown key 'x'; status takes no keys"),
             ({"do": "heal"}, "missing key 'device'"),
