@@ -176,7 +176,12 @@ def test_the_sample_configuration_has_every_option_and_can_be_read(run, tmp_path
         for option in options:
             assert option.help
             assert parser.has_option(group, option.dest)
-            assert (loaded[group][option.dest] or None) == (option.default or None)  # empty is unset
+            assert _set(loaded[group][option.dest]) == _set(option.default)
+
+
+def _set(value):
+    """A value, None where it is empty: that is unset."""
+    return None if value == [""] else value or None
 
 
 def test_the_configuration_page_is_current():
