@@ -41,7 +41,7 @@ COLLECTION = "cloudmanager.collection"
 
 def bind(app: Celery, resident: Resident) -> None:
     """Make the tasks of `app` work on this process's engine."""
-    entries = [schedule.Entry.read(line) for line in resident.config.drs.schedule]
+    entries = [schedule.Entry.read(line) for line in resident.config.drs.schedule if line.strip()]
 
     @app.task(name=ADVANCE)
     def advance(flow_ids: list[str]) -> None:
