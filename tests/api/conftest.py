@@ -197,7 +197,9 @@ def key_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def application():
     """Made once, because describing all operations takes a while; each test gives it services of its own."""
-    nothing = dict.fromkeys(("database", "vault", "bell", "power", "cloud", "host", "nova_database", "tenants"))
+    nothing = dict.fromkeys(
+        ("database", "vault", "bell", "power", "cloud", "host", "nova_database", "tenants")
+    )
     return create_app(Services(config=load(), **nothing))
 
 
