@@ -293,6 +293,25 @@ def test_what_is_unknown_is_named(one, site, more, named):
     assert named in one.post("/servers", {"server": body}, 400, role="member")["error"]["message"]
 
 
+def test_a_quota_is_told_with_its_numbers(one, site):
+    site.do(site.nova.quotas.change, site.fleet.id, {"instances": 1})
+    try:
+        error = one.post("/servers", {"server": wish(site)}, 403, role="member")["error"]
+    finally:
+        site.do(site.nova.quotas.change, site.fleet.id, {"instances": -1})
+    assert "already used 1 of 1 instances" in error["message"]
+
+
+def test_a_program_makes_servers_with_its_credential(one, site):
+    """Its tokens must not be exchanged for others."""
+    credential = site.identity.add_credential("program", site.user("member"), site.fleet, "s3cret")
+    said = {"id": credential.id, "secret": "s3cret"}
+    auth = {"identity": {"methods": ["application_credential"], "application_credential": said}}
+    one.tokens["program"] = one.ask("POST", "/v3/auth/tokens", {"auth": auth}).headers["X-Subject-Token"]
+    made = one.post("/servers", {"server": wish(site, name="by a program")}, role="program")["server"]
+    one.delete(f"/servers/{made['id']}", role="program")
+
+
 def test_an_unknown_key_is_refused_in_novas_words(one, site):
     error = one.post("/servers", {"server": wish(site, keypair="none")}, 400, role="member")["error"]
     assert "key_name" in error["message"]
