@@ -8,8 +8,8 @@ import threading
 
 
 @contextlib.contextmanager
-def answering(body, status=200):
-    """A server that always says this; yields its address and what it was asked."""
+def answering(body, status=200, headers=()):
+    """A server that always says this, to GET and POST; yields its address and what it was asked."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -17,9 +17,15 @@ def answering(body, status=200):
             asked.append((self.path, dict(self.headers)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            for header in headers:
+                self.send_header(*header)
             self.end_headers()
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(body)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
 
         def log_message(self, *_args):
             pass

@@ -152,6 +152,8 @@ def test_pages(one):
     found = [server["name"] for page in (first, second, beyond) for server in page["servers"]]
     assert sorted(found) == ["theirs", "web"]
     assert one.get("/onecloud/servers", role="admin")["limit"] == 0
+    links = [one.ask("GET", f"/servers?limit=1&offset={offset}").headers.get("Link") for offset in range(3)]
+    assert links == ['</onecloud/servers?offset=1&limit=1>; rel="next"', None, None]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,12 @@ import asyncio
 
 import pytest
 
-from cloudmanager.errors import CloudRefused, NotFound
+from cloudmanager.errors import CloudRefused, CloudUnreachable, NotFound
+from cloudmanager.openstack.cloud import Cloud
 from cloudmanager.openstack.definitions import NewServer
+from cloudmanager.openstack.session import CloudSession
+from cloudmanager.openstack.settings import Settings
+from tests.answering import answering
 from tests.contract.cloud.sites import PASSWORD, image
 
 SECRET = "gAAAA-no-token-of-this-keystone"
@@ -55,6 +59,19 @@ async def test_what_keystone_refuses_is_refused_in_its_words(cloud, auth, status
     assert refused.value.message.startswith("Keystone: ")
     assert "[nova]" not in refused.value.message
     assert "wrong" not in refused.value.message
+
+
+async def test_credentials_are_not_sent_on_to_whomever_an_answer_names():
+    with (
+        answering(b"{}") as (other, asked),
+        answering(b"", 307, [("Location", f"{other}/v3/auth/tokens")]) as (url, _),
+    ):
+        settings = Settings(login={"auth_url": url, "username": "us", "password": "ours"})
+        cloud = Cloud(CloudSession(settings))
+        with pytest.raises(CloudUnreachable):
+            await cloud.issue_token(login("member"))
+        await cloud.close()
+    assert not asked
 
 
 async def test_nothing_is_asked_with_our_own_token_while_somebody_logs_in(simulated, cloud):
