@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_PATIENCE = 1.0
+"""Seconds for which a request waits while another fetches: strangers must not hold all threads."""
+
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -35,11 +38,14 @@ class IssuerKeys:
 
         Keys that are only old are fetched by one thread, while the others still go by them.
         """
+        is_known = True
         if kid not in self._keys or self._age() > self._options.keys_stale_seconds:
-            self._refresh(wait=True)
+            is_known = self._refresh(patience=_PATIENCE)
         elif self._age() > self._options.keys_seconds:
-            self._refresh(wait=False)
+            self._refresh(patience=0)
         known = self._keys if self._age() <= self._options.keys_stale_seconds else {}
+        if kid not in known and not is_known:
+            raise Unavailable("the issuer's keys are being fetched", 1)
         if kid not in known and self._failure is not None:
             message = f"the issuer's keys cannot be had, and tokens not be checked: {self._failure}"
             raise Unavailable(message, max(1, round(self._next_attempt - monotonic())))
@@ -48,16 +54,17 @@ class IssuerKeys:
     def _age(self) -> float:
         return monotonic() - self._fetched_at
 
-    def _refresh(self, *, wait: bool) -> None:
-        """Fetch the keys, unless somebody tried a moment ago or, without `wait`, does so now."""
-        if not self._fetching.acquire(blocking=wait):
-            return
+    def _refresh(self, *, patience: float) -> bool:
+        """Fetch the keys, unless somebody just has; false when another still does after `patience` s."""
+        if not self._fetching.acquire(timeout=patience):
+            return False
         try:
             if monotonic() >= self._next_attempt:
                 self._attempt()
                 self._next_attempt = monotonic() + self._options.refresh_interval
         finally:
             self._fetching.release()
+        return True
 
     def _attempt(self) -> None:
         try:

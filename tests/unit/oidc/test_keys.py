@@ -139,6 +139,10 @@ def test_one_thread_fetches_while_the_others_go_by_old_keys(site, monkeypatch):
     try:
         assert inside.wait(10)
         assert known.find("k1")
+        monkeypatch.setattr(keys, "_PATIENCE", 0.05)
+        with pytest.raises(Unavailable, match="being fetched") as caught:
+            known.find("k2")  # nobody can tell yet, and nobody waits for long
+        assert caught.value.retry_after == 1
     finally:
         go_on.set()
         first.join()
