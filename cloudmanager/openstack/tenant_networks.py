@@ -105,8 +105,11 @@ class TenantNetworks(TenantServers):
     # --- public addresses -----------------------------------------------------------------------------------
 
     async def floating_ips(self) -> Sequence[FloatingIp]:
-        """The public addresses of the project."""
-        found = await self._neutron.pages("floating_ips", "floatingips", "floatingips", {})
+        """The public addresses of the project; a Neutron without routers knows none."""
+        try:
+            found = await self._neutron.pages("floating_ips", "floatingips", "floatingips", {})
+        except NotFound:
+            return ()
         return tuple(_floating_ip_from(body) for body in found if self._is_own(body))
 
     async def create_floating_ip(self, network_id: str, port_id: str, mark: str) -> FloatingIp:

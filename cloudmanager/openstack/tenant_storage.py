@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloudmanager.openstack.definitions import Image, Made, Volume
     from cloudmanager.openstack.records import Accepted
 
+_FOR_ALL = ("public", "community")
 _LIMITS = {
     "volumes": ("maxTotalVolumes", "totalVolumesUsed"),
     "gigabytes": ("maxTotalVolumeGigabytes", "totalGigabytesUsed"),
@@ -61,6 +62,17 @@ class TenantStorage(TenantServers, EachVolume, Images):
         return allowances(answer.part("limits")["absolute"], _LIMITS)
 
     # --- images ---------------------------------------------------------------------------------------------
+
+    async def image(self, image_id: str) -> Image:
+        """One image that the project may use: its own, one for all, or one that is shared with it."""
+        path = f"images/{segment(image_id)}"
+        body = (await self._glance.get("image", path)).body
+        if body.get("owner") != self.project_id and body.get("visibility") not in _FOR_ALL:
+            try:
+                await self._glance.get("image", f"{path}/members/{segment(self.project_id)}")
+            except NotFound:
+                raise NotFound(f"there is no image {image_id}") from None
+        return image_from(body)
 
     async def snapshots(self) -> Sequence[Image]:
         """The images of the project's own servers."""

@@ -9,6 +9,10 @@ Fleet manager for data centres: power of physical machines, their inventory, and
 role includes those before it: `reader`, `member`, `admin`. `x-policy` is the operation's rule in the
 policy.
 
+**Compute portal.** Operations below `/api/cloud/compute` are for tenants, and take a token of their issuer in
+`Authorization: Bearer`; whoever has one has the role `tenant`, in the project of the token. Wrong values are
+400 there.
+
 **Paths.** A slash at the end is optional everywhere; it is shown once. `/sign` and what is below it, and
 `/domains/actions/get-store` are also answered without `/v1`.
 

@@ -108,16 +108,22 @@ async def test_an_administrator_sees_no_more(place, clouds):
     all_seeing = tenants_for(place.configured(username="admin"))
     blue = all_seeing.of(place.tenants["blue"])
     volume = await clouds["red"].create_volume("secret", 1, MARK)
+    image = await clouds["red"].create_image(server.id, "secret", MARK)
 
     with pytest.raises(NotFound):
         await blue.server(server.id)
     with pytest.raises(NotFound):
         await blue.volume(volume.id)
+    with pytest.raises(NotFound):
+        await blue.image(image.id)
+    assert (await blue.image(place.image)).name == "tiny"
     assert await blue.servers() == ()
+    assert await blue.snapshots() == ()
     assert await blue.backups() == ()
     assert await blue.floating_ips() == ()
     assert {group.name for group in await blue.security_groups()} <= {"default"}
     await all_seeing.close()
+    await clouds["red"].delete_image(image.id)
 
 
 async def test_keypairs_of_projects_do_not_meet(place, red, blue):
