@@ -116,6 +116,44 @@ def test_large_data_are_refused_and_uploads_can_be_lost(cloud):
     assert cloud.images.image(image.id).status == "killed"
 
 
+def test_an_image_is_shared_with_a_project(cloud, member):
+    image = cloud.images.add(Image(name="i", owner=cloud.fleet.id))
+    elsewhere = cloud.sdk("member", "other").image
+    with pytest.raises(exceptions.NotFoundException):
+        elsewhere.get_image(image.id)
+    added = member.add_member(image.id, member=cloud.other.id)
+    assert (added.member_id, added.status) == (cloud.other.id, "pending")
+    with pytest.raises(exceptions.ConflictException, match="duplicated"):
+        member.add_member(image.id, member=cloud.other.id)
+
+    assert elsewhere.get_image(image.id).name == "i"
+    assert list(elsewhere.images()) == []  # until it is accepted
+    assert [row.id for row in elsewhere.images(member_status="pending")] == [image.id]
+    elsewhere.update_member(cloud.other.id, image.id, status="accepted")
+    assert [row.id for row in elsewhere.images()] == [image.id]
+    assert [row.status for row in member.members(image.id)] == ["accepted"]
+    with pytest.raises(exceptions.ForbiddenException):
+        member.update_member(cloud.other.id, image.id, status="rejected")
+    with pytest.raises(exceptions.ForbiddenException):
+        elsewhere.add_member(image.id, member=cloud.fleet.id)
+    with pytest.raises(exceptions.ForbiddenException):
+        elsewhere.delete_image(image.id)
+
+    kept = Images.from_dict(json.loads(json.dumps(cloud.images.to_dict())), cloud.images.clock)
+    assert kept.image(image.id).members == image.members
+    member.remove_member(cloud.other.id, image.id)
+    with pytest.raises(exceptions.NotFoundException):
+        elsewhere.get_image(image.id)
+
+
+def test_only_shared_images_have_members(cloud, member):
+    image = cloud.images.add(Image(name="i", owner=cloud.fleet.id, visibility="private"))
+    with pytest.raises(exceptions.ForbiddenException, match="Only shared images"):
+        member.add_member(image.id, member=cloud.other.id)
+    with pytest.raises(exceptions.NotFoundException):
+        member.get_member(cloud.other.id, image.id)
+
+
 def test_a_copy_of_a_disk_takes_its_time_and_survives_a_restart():
     images = Images(ManualClock())
     made = images.copy_disk(Image(name="snapshot", owner="p"), 5 << 30, 2.0)

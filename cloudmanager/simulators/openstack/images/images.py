@@ -45,6 +45,7 @@ class Image:
     created_at: float = 0.0
     updated_at: float = 0.0
     data: str = field(default="", repr=False)  # in base64
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)  # {project: status and times}
 
 
 class Images:
@@ -111,6 +112,12 @@ class Images:
         if image.protected:
             raise Forbidden(f"Image {image.id} is protected and cannot be deleted.")
         del self.images[image.id]
+
+    def share(self, image: Image, project_id: str, status: str = "pending") -> None:
+        """Let a project see an image; in its lists it is once the project has accepted it."""
+        now = self.clock.now()
+        row = image.members.setdefault(project_id, {"created_at": now})
+        row |= {"status": status, "updated_at": now}
 
     def touch(self, image: Image) -> None:
         """Note that an image has changed."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudmanager.simulators.http import Answer
 from cloudmanager.simulators.openstack.images.images import Image
+from cloudmanager.simulators.openstack.images.members import Members, sees, takes
 from cloudmanager.simulators.openstack.problems import Conflict, Forbidden, Invalid, NotThere
 from cloudmanager.simulators.openstack.rest import RestService, moment, page
 
@@ -87,6 +88,7 @@ class Glance(RestService):
             "GET v2/images/*/file": self._download,
             "PUT v2/images/*/tags/*": self._tag,
             "DELETE v2/images/*/tags/*": self._untag,
+            **Members(self.images).routes(),
         }
 
     def versions(self, path: str) -> Answer | None:
@@ -139,7 +141,9 @@ class Glance(RestService):
     def _is_listed(self, image: Image, call: Call) -> bool:
         if image.visibility == "community" and call.query.get("visibility") != "community":
             return image.owner == call.caller.project_id
-        return _sees(call.caller, image)
+        return sees(call.caller, image) and takes(
+            call.caller, image, call.query.get("member_status", "accepted")
+        )
 
     def _show(self, call: Call) -> Answer:
         return Answer(200, self._shape(self._found(call)))
@@ -154,7 +158,7 @@ class Glance(RestService):
 
     def _found(self, call: Call) -> Image:
         image = self.images.image(call.name)
-        if not _sees(call.caller, image):
+        if not sees(call.caller, image):
             raise NotThere(f"No image found with ID {call.name}")
         return image
 
@@ -250,10 +254,6 @@ class Glance(RestService):
         if not call.caller.sees(image.owner):
             raise Forbidden(f"You are not authorized to complete {action} action.")
         return image
-
-
-def _sees(caller: Caller, image: Image) -> bool:
-    return image.visibility in ("public", "community") or caller.sees(image.owner)
 
 
 def _must_be_member(caller: Caller, action: str) -> None:
