@@ -7,7 +7,7 @@ import os
 import shlex
 from typing import Any
 
-from cloudmanager.errors import Conflict, Unavailable
+from cloudmanager.errors import Conflict, Misconfigured, Unavailable
 
 PROJECT = "CLOUDMANAGER_PROJECT"
 """The variable of the environment in which the command finds the project."""
@@ -21,7 +21,10 @@ class DomainHook:
     """Runs the command of [portal]. What it does twice must be as if done once: a step may be repeated."""
 
     def __init__(self, options: Any) -> None:
-        self._command = shlex.split(options.domain_hook)
+        try:
+            self._command = shlex.split(options.domain_hook)
+        except ValueError as error:
+            raise Misconfigured(f"[portal] domain_hook: {error}") from None
         self._timeout: float = options.domain_hook_timeout
 
     async def publish(self, name: str, address: str, project_id: str) -> bool:

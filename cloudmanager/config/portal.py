@@ -1,7 +1,7 @@
 """[portal] the Compute portal: what tenants may ask of it, and what it does in their projects."""
 
 from oslo_config import cfg
-from oslo_config.types import Dict, Float
+from oslo_config.types import Dict, Float, String
 
 GROUP = "portal"
 OPTIONS = [
@@ -21,6 +21,7 @@ OPTIONS = [
     ),
     cfg.ListOpt(
         "ssh_sources",
+        item_type=String(regex=r"^[0-9A-Fa-f.:]+/[0-9]{1,3}$"),
         default=["0.0.0.0/0"],
         help="Networks from which `enable_ssh` lets port 22 be reached.",
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from cloudmanager.errors import CloudRefused, NotFound
@@ -77,7 +76,7 @@ class TenantNetworks(TenantServers):
         rule = {
             "security_group_id": group_id,
             "direction": "ingress",
-            "ethertype": f"IPv{ip_network(source).version}",
+            "ethertype": "IPv6" if ":" in source else "IPv4",
             "protocol": "tcp",
             "port_range_min": port,
             "port_range_max": port,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from cloudmanager.domain_names import DomainHook
-from cloudmanager.errors import Conflict, Unavailable
+from cloudmanager.errors import Conflict, Misconfigured, Unavailable
 
 
 @pytest.fixture
@@ -62,3 +62,8 @@ async def test_one_that_is_not_there_is_named():
     names = DomainHook(SimpleNamespace(domain_hook="/nowhere/hook", domain_hook_timeout=1.0))
     with pytest.raises(Unavailable, match="domain_hook"):
         await names.publish("app.example.com", "192.0.2.7", "red")
+
+
+def test_one_that_cannot_be_read_is_said_at_the_start():
+    with pytest.raises(Misconfigured, match="domain_hook"):
+        DomainHook(SimpleNamespace(domain_hook="hook 'a", domain_hook_timeout=1.0))

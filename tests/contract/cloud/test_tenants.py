@@ -233,3 +233,13 @@ async def test_projects_are_remembered_and_forgotten(place):
         clouds.of(str(number))
     assert clouds.of("a") is not first
     await clouds.close()
+
+
+async def test_a_neutron_without_routers_knows_no_public_address(red, monkeypatch):
+    """As the extension's absence was seen: 404 for the whole list."""
+
+    async def absent(*_, **__):
+        raise NotFound("Neutron: The resource could not be found.")
+
+    monkeypatch.setattr(red._neutron, "pages", absent)
+    assert await red.floating_ips() == ()
