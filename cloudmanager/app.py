@@ -64,6 +64,7 @@ from cloudmanager.api.document.finish import finish
 from cloudmanager.api.error_shape import ErrorShape
 from cloudmanager.api.fields import MAX_INTEGER
 from cloudmanager.api.onecloud import changes as onecloud_changes
+from cloudmanager.api.onecloud import front as onecloud
 from cloudmanager.api.onecloud import prefix as onecloud_prefix
 from cloudmanager.api.onecloud import servers as onecloud_servers
 from cloudmanager.api.onecloud import tokens as onecloud_tokens
@@ -144,6 +145,7 @@ def create_app(given: Services) -> Flask:
     portal.register(app)
     policy.register(app)
     unversioned.register(app)
+    onecloud.register(app)
     onecloud_prefix.register(app)
     tracing.register(app)
     audit.register(app)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cloudmanager import config
 from cloudmanager.api import auth
+from cloudmanager.api.onecloud import front
 from cloudmanager.api.services import attach
 from cloudmanager.blocking import Blocking
 from cloudmanager.openstack.cloud import cloud_for
@@ -67,15 +68,16 @@ class OneCloudSite(RunningComputeCloud):
         )
         self.do(networks.floating.update, {floating.id: floating})
 
-    def serve(self, api, **more):
+    def serve(self, api, more=None):
         """Let the application be in front of this cloud; the roles of `api` get tokens of its users."""
         options = {("keystone_authtoken", name): value for name, value in self.options().items()}
         nova = {"auth_url": self.url, "username": "admin", "password": PASSWORD, "project_name": "fleet"}
         nova |= {"user_domain_name": "Default", "project_domain_name": "Default", "region_name": "RegionOne"}
-        options |= {("nova", name): value for name, value in nova.items()}
-        made = config.load(overrides={("auth", "strategy"): "keystone", **options, **more})
+        options |= {("nova", name): value for name, value in nova.items()} | {("onecloud", "rate"): 0.0}
+        made = config.load(overrides={("auth", "strategy"): "keystone", **options, **(more or {})})
         api.services = replace(api.services, config=made, cloud=Blocking("cloud", lambda: cloud_for(made)))
         attach(api.app, api.services)
         auth.register(api.app)
+        front.register(api.app)
         api.tokens = dict(self.tokens)
         return api

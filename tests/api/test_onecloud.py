@@ -229,6 +229,19 @@ def test_tokens_of_our_own_are_not_for_this(api):
     api.post("/onecloud/v3/auth/tokens", {"auth": {"identity": {}}}, 501)
 
 
+def test_who_asks_too_often_waits_and_nobody_else(api, site):
+    one = site.serve(api, {("onecloud", "rate"): 0.01, ("onecloud", "burst"): 2})
+    for _ in range(2):
+        one.get("/servers", role="member")
+    response = one.ask("GET", "/servers", role="member")
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+    assert "[onecloud] rate" in response.json["error"]["message"]
+    one.get("/servers", role="other")
+    for status in (201, 201, 429):
+        one.post("/v3/auth/tokens", login(), status)
+
+
 # --- changes -----------------------------------------------------------------------------------------------
 
 

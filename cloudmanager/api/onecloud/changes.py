@@ -16,9 +16,9 @@ from cloudmanager.api.fields import JsonSchema, name, text
 from cloudmanager.api.hosts import refuse_if_held
 from cloudmanager.api.onecloud.front import (
     REQUEST_ID,
+    admit,
     as_the_caller,
     blueprint,
-    check_keystone,
     own_project,
 )
 from cloudmanager.api.onecloud.prefix import OURS
@@ -113,7 +113,7 @@ class OneCloudNewServer(Body):
 )
 def create_server(body: dict[str, Any]) -> Response:
     """In the project of the token, within its quota. Nova goes on making it; its `status` tells how far."""
-    check_keystone()
+    admit()
     own_project()
     made = _as_caller(partial(_create, body))
     where = f"{OURS}/servers/{made}"
@@ -134,7 +134,7 @@ def create_server(body: dict[str, Any]) -> Response:
 )
 def update_server(server_id: UUID, body: dict[str, Any]) -> Response:
     """Only the fields that are given change."""
-    check_keystone()
+    admit()
     server = visible_server(str(server_id))
     if body:
         _as_caller(lambda cloud: cloud.describe_server(server.id, **body))
@@ -153,7 +153,7 @@ def update_server(server_id: UUID, body: dict[str, Any]) -> Response:
 )
 def delete_server(server_id: UUID) -> Response:
     """Nova goes on deleting it. One that a task works on stays: 409 names the task."""
-    check_keystone()
+    admit()
     server = visible_server(str(server_id))
     refuse_if_held(f"server:{server.id}", f"server {server.id}")
     _as_caller(lambda cloud: cloud.delete_server(server.id))

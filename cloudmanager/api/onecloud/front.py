@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from flask import g
+from flask import current_app, g
 from flask_smorest import Blueprint
 
 from cloudmanager.api import policy
+from cloudmanager.api.caller import client_address
 from cloudmanager.api.onecloud.prefix import OURS
+from cloudmanager.api.rate_limit import RateLimit
 from cloudmanager.api.services import services
 from cloudmanager.errors import (
     CloudManagerError,
@@ -18,18 +21,20 @@ from cloudmanager.errors import (
     Conflict,
     Forbidden,
     Malformed,
+    TooManyRequests,
     Unauthenticated,
 )
 from cloudmanager.tokens import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
 
-    from flask import Response
+    from flask import Flask, Response
 
 blueprint = Blueprint("onecloud", __name__, url_prefix=OURS, description="Servers and tokens for OneCloud")
 
 REQUEST_ID = "X-Request-Id"
+_KEY = "cloudmanager.onecloud"
 SEE_ALL = policy.declare(
     "onecloud",
     "see_all_projects",
@@ -55,10 +60,30 @@ def _name_request(response: Response) -> Response:
 blueprint.after_request(_name_request)
 
 
-def check_keystone() -> None:
-    """Raise `CloudNotConfigured` where callers are not Keystone's: then nobody has a project."""
-    if services().config.auth.strategy != "keystone":
+def register(app: Flask) -> None:
+    """Give the application what counts requests."""
+    with app.app_context():
+        options = services().config.onecloud
+    app.extensions[_KEY] = RateLimit(options.rate, options.burst)
+
+
+def admit() -> None:
+    """Count the request of the caller, or of an address that has no caller yet.
+
+    Raises `CloudNotConfigured` where callers are not Keystone's, for then nobody has a project, and
+    `TooManyRequests`.
+    """
+    config = services().config
+    if config.auth.strategy != "keystone":
         raise CloudNotConfigured("OneCloud is for users of Keystone: set [auth] strategy = keystone")
+    who: Hashable = client_address(config.api.trusted_proxies)
+    if "caller" in g:
+        who = (g.caller.identity, g.caller.project_id)
+    if wait := cast("RateLimit", current_app.extensions[_KEY]).wait(who):
+        rate = config.onecloud.rate
+        raise TooManyRequests(
+            f"too many requests: [onecloud] rate allows {rate:g} a second", max(1, math.ceil(wait))
+        )
 
 
 def sees_all() -> bool:

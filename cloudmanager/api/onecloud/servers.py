@@ -10,7 +10,7 @@ from cloudmanager.api.answers import dumps
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.listing import next_link
 from cloudmanager.api.onecloud.around import Around, look_around, places
-from cloudmanager.api.onecloud.front import REQUEST_ID, blueprint, check_keystone, own_project, sees_all
+from cloudmanager.api.onecloud.front import REQUEST_ID, admit, blueprint, own_project, sees_all
 from cloudmanager.api.onecloud.server_shapes import OneCloudServerShape
 from cloudmanager.api.onecloud.shown import brief, details, status
 from cloudmanager.api.operation import operation, wrapped
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloudmanager.openstack.records import Server
 
 JSON = "application/json; charset=UTF-8"
-ERRORS = (501, 502, 504)
+ERRORS = (429, 501, 502, 504)
 FILTERS = ("id", "name", "status", "project_id", "zone")
 QUERY = RowQuery(
     FILTERS,
@@ -71,7 +71,7 @@ SERVER = Answer(wrapped(OneCloudServerShape(), "server"), headers=(REQUEST_ID,))
 )
 def list_servers(query: Picked) -> Response:
     """Those of the caller's project, newest first; an admin sees all. Hosts are shown to admins."""
-    check_keystone()
+    admit()
     window, hosts = query.window, sees_all()
     project = None if hosts else own_project()
 
@@ -107,7 +107,7 @@ def list_servers(query: Picked) -> Response:
 )
 def get_server(server_id: UUID) -> Response:
     """With all details and its metadata. One of another project is not there, except for admins."""
-    check_keystone()
+    admit()
     return server_answer(visible_server(str(server_id)))
 
 

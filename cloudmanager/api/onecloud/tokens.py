@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmanager.api.answers import answer
 from cloudmanager.api.caller import client_address
 from cloudmanager.api.document.answers import Answer
-from cloudmanager.api.onecloud.front import REQUEST_ID, as_the_caller, blueprint, check_keystone
+from cloudmanager.api.onecloud.front import REQUEST_ID, admit, as_the_caller, blueprint
 from cloudmanager.api.onecloud.token_shapes import OneCloudAuth, OneCloudTokenShape
 from cloudmanager.api.onecloud.token_words import for_keystone, for_onecloud
 from cloudmanager.api.operation import operation, wrapped
@@ -38,11 +38,11 @@ TOKEN = "X-Subject-Token"  # noqa: S105 - the name of a header
             sometimes=("Location",),
         )
     },
-    errors=(401, 403, 404, 409, 501, 502, 503, 504),
+    errors=(401, 403, 404, 409, 429, 501, 502, 503, 504),
 )
 def create_token(body: dict[str, Any]) -> Response:
     """What is sent goes to Keystone; what it refuses is refused in its words, with its status."""
-    check_keystone()
+    admit()
     auth = for_keystone(body)
     with as_the_caller():
         issued = services().cloud.ask(lambda cloud: cloud.issue_token(auth))
