@@ -10,6 +10,7 @@ from cloudmanager.simulators.http import Answer
 from cloudmanager.simulators.openstack.compute.rows import Server, new_id
 from cloudmanager.simulators.openstack.nova.server_shapes import links
 from cloudmanager.simulators.openstack.nova.servers import origin_of
+from cloudmanager.simulators.openstack.nova.tenancy import must_see_plugs, must_see_volume, seen_image
 from cloudmanager.simulators.openstack.nova.versions import has
 from cloudmanager.simulators.openstack.problems import Forbidden, Invalid, NotThere
 from cloudmanager.simulators.openstack.volumes.rows import Volume
@@ -76,7 +77,7 @@ class Creation:
             project_id=call.caller.project_id,
             user_id=call.caller.user_id,
             flavor=flavor,
-            image_id=self._image(image),
+            image_id=self._image(call, image),
             key_name=self._key(call, wanted.get("key_name")),
             user_data=_user_data(wanted.get("user_data")),
             config_drive="True" if wanted.get("config_drive") in (True, "True", "true") else "",
@@ -113,14 +114,10 @@ class Creation:
             raise Invalid("The requested availability zone is not available")
         return zone or None, host or None
 
-    def _image(self, key: str) -> str:
-        if key and self._compute.images is not None:
-            try:
-                image = self._compute.images.image(key)
-            except NotThere:
-                raise Invalid("Can not find requested image") from None
-            if image.status != "active":
-                raise Invalid(f"Image {key} is not active.")
+    def _image(self, call: Call, key: str) -> str:
+        image = seen_image(self._compute, call, key) if key else None
+        if image is not None and image.status != "active":
+            raise Invalid(f"Image {key} is not active.")
         return key
 
     def _key(self, call: Call, name: str | None) -> str | None:
@@ -156,6 +153,7 @@ class Creation:
             for row in networks
         ]
         self._compute.plugs.check(plugs)
+        must_see_plugs(self._compute, call, plugs)
         return plugs
 
     def _disks(self, call: Call, wish: Server, mapping: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -182,6 +180,10 @@ class Creation:
     def _source(self, call: Call, wish: Server, disk: dict[str, Any]) -> str:
         source, key = disk.get("source_type"), str(disk.get("uuid") or "")
         if source == "volume":
+            try:
+                must_see_volume(self._compute, call, key)
+            except NotThere:
+                raise Invalid(f"Block Device Mapping is Invalid: failed to get volume {key}.") from None
             return key
         volumes = self._compute.volumes
         if volumes is None or source not in ("image", "blank", "snapshot"):
@@ -196,7 +198,7 @@ class Creation:
             user_id=call.caller.user_id,
             bootable=source == "image",
             snapshot_id=key if source == "snapshot" else None,
-            image={"image_id": self._image(key)} if source == "image" else {},
+            image={"image_id": self._image(call, key)} if source == "image" else {},
             type_id=volumes.default_type,
         )
         return volumes.create(volume).id

@@ -9,6 +9,7 @@ from cloudmanager.simulators.openstack.compute.building import must_be_free
 from cloudmanager.simulators.openstack.compute.rows import RUNNING
 from cloudmanager.simulators.openstack.compute.states import check, wrong_state
 from cloudmanager.simulators.openstack.nova.servers import find_server, origin_of
+from cloudmanager.simulators.openstack.nova.tenancy import must_see_plugs, must_see_volume
 from cloudmanager.simulators.openstack.nova.versions import has
 from cloudmanager.simulators.openstack.problems import Conflict, Invalid, NotThere, Problem
 
@@ -63,6 +64,7 @@ class Devices:
             raise Invalid(
                 "Invalid input for field/attribute volumeAttachment. 'volumeId' is a required property"
             )
+        must_see_volume(self._compute, call, wanted["volumeId"])
         row = self._compute.attachments.attach(
             server,
             wanted["volumeId"],
@@ -98,6 +100,7 @@ class Devices:
         if not plug["net_id"] and not plug["port_id"]:
             raise Invalid("Must input network_id or port_id")
         self._compute.plugs.check([plug])
+        must_see_plugs(self._compute, call, [plug])
         server.ports.append(plug)
         port = self._compute.plugs.add(server, plug)
         self._note(call, server, "attach_interface")

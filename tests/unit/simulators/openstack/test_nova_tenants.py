@@ -2,10 +2,14 @@
 
 import base64
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from openstack import exceptions
 
+from cloudmanager.simulators.openstack.images import Image
+from cloudmanager.simulators.openstack.networks.rows import Network, Subnet
+from cloudmanager.simulators.openstack.volumes.rows import Volume
 from tests.compute_cloud import RunningComputeCloud
 from tests.keystone import PASSWORD
 from tests.peers.openstack_client import OpenStackClient
@@ -175,3 +179,42 @@ def test_user_data_is_kept(cloud, member, admin):
     made = member.create_server(**wish(cloud, user_data=data))
     assert cloud.nova.tables.server(made.id).user_data == data
     member.delete_server(made)
+
+
+@pytest.fixture
+def theirs(cloud):
+    """What belongs to the other project."""
+    model, owner = cloud.openstack, cloud.other.id
+    image = model.images.add(Image(name="i", owner=owner, visibility="private"))
+    network = model.networks.add_network(Network(name="theirs", project_id=owner))
+    model.networks.add_subnet(Subnet(network_id=network.id, cidr="10.9.0.0/24", project_id=owner))
+    volume = model.volumes.create(
+        Volume(name="v", size=1, project_id=owner, type_id=model.volumes.default_type)
+    )
+    model.volumes.change(volume, "available")
+    return SimpleNamespace(
+        image=image, network=network, port=model.networks.create_port(network.id, owner), volume=volume
+    )
+
+
+def test_what_is_anothers_is_not_there(cloud, member, server, theirs):
+    disk = {"boot_index": 1, "uuid": theirs.volume.id, "source_type": "volume", "destination_type": "volume"}
+    for name, said in (
+        ({"image_id": theirs.image.id}, "Can not find requested image"),
+        ({"networks": [{"uuid": theirs.network.id}]}, f"Network {theirs.network.id} could not be found"),
+        ({"networks": [{"port": theirs.port.id}]}, f"Port id {theirs.port.id} could not be found"),
+        ({"block_device_mapping": [disk]}, f"failed to get volume {theirs.volume.id}"),
+    ):
+        with pytest.raises(exceptions.BadRequestException, match=said):
+            member.create_server(**wish(cloud, **name))
+    with pytest.raises(exceptions.NotFoundException, match="could not be found"):
+        member.create_volume_attachment(server, volume_id=theirs.volume.id)
+    with pytest.raises(exceptions.BadRequestException, match="could not be found"):
+        member.create_server_interface(server, net_id=theirs.network.id)
+    assert [row.id for row in member.servers()] == [server.id]
+
+
+def test_no_server_stands_outside(cloud, member):
+    outside = cloud.openstack.networks.add_network(Network(name="o", external=True, project_id="nobody"))
+    with pytest.raises(exceptions.ForbiddenException, match="on external network"):
+        member.create_server(**wish(cloud, networks=[{"uuid": outside.id}]))
