@@ -221,3 +221,13 @@ async def test_what_is_gone_is_deleted_and_cannot_be_made_public(database, monke
         cloud.tenants.projects["red"].guests.clear()
         await cloud.sweep_until_ended(flow_id)
         assert cloud.flow(flow_id).status == status
+
+
+async def test_what_a_tenant_has_written_for_a_domain_name_reaches_no_command(database, monkeypatch):
+    for name in ("--help", "a b.example.com", "example", "app.example.com\n"):
+        cloud, flow_id = build(CASES["make public"], database, monkeypatch)
+        red = cloud.tenants.projects["red"]
+        red.guests[cloud.server.id] = replace(cloud.server, metadata={DOMAIN: name})
+        await cloud.sweep_until_ended(flow_id)
+        assert cloud.flow(flow_id).status == "SUCCESS"
+        assert cloud.names.records == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.flows.portal.marks import DOMAIN
+from cloudmanager.flows.portal.marks import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def present_instance(server: Server) -> dict[str, Any]:
         "key_name": server.key_name.removeprefix(prefix) if server.key_name else None,
         "security_groups": list(server.security_groups),
         "addresses": [one for addresses in server.addresses.values() for one in addresses],
-        "domain_name": server.metadata.get(DOMAIN),
+        "domain_name": domain_of(server),
         "volumes": [volume.id for volume in server.volumes],
         "fault": server.fault,
         "created_at": _shown(server.created_at),

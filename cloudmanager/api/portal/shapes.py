@@ -9,12 +9,11 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from cloudmanager.api.body import Body
 from cloudmanager.api.fields import Flag, name, text, text_or_number, whole
+from cloudmanager.flows.portal.marks import DOMAIN_FORM, LONGEST_DOMAIN, is_domain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = rf"(?:{_LABEL}\.){{1,8}}[A-Za-z]{{2,63}}"
 _KEYPAIR = "[A-Za-z0-9_-]{1,190}"
 _PUBLIC: Mapping[Any, bool] = {
     True: True,
@@ -31,11 +30,11 @@ _LONGEST_VOLUME = 1 << 20
 class DomainName(fields.String):
     """The name of a host on the Internet; empty is none."""
 
-    json_schema: ClassVar[dict[str, Any]] = {"pattern": f"^(?:{_DOMAIN})?$", "maxLength": 253}
+    json_schema: ClassVar[dict[str, Any]] = {"pattern": f"^(?:{DOMAIN_FORM})?$", "maxLength": LONGEST_DOMAIN}
 
     def _deserialize(self, value: Any, *rest: Any, **options: Any) -> Any:
         given = super()._deserialize(value, *rest, **options)
-        if given and (len(given) > self.json_schema["maxLength"] or not re.fullmatch(_DOMAIN, given)):
+        if given and not is_domain(given):
             raise ValidationError("Not a domain name such as app.example.com.")
         return given.lower() or None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudmanager.errors import NotFound
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
-from cloudmanager.flows.portal.marks import DOMAIN, QUEUE, cloud_of, is_ours, mark
+from cloudmanager.flows.portal.marks import QUEUE, cloud_of, domain_of, is_ours, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ async def look_at_instance(run: Run) -> Outcome:
     except NotFound:
         run.memo["gone"] = True
         return Done("it is gone")
-    run.memo["name"], run.memo["dname"] = server.name, server.metadata.get(DOMAIN)
+    run.memo["name"], run.memo["dname"] = server.name, domain_of(server)
     found = leading_to(await cloud.ports(server_id), await cloud.floating_ips())
     run.memo["addresses"] = [
         {"id": one.id, "address": one.address, "ours": is_ours(one.description)} for one in found
