@@ -23,7 +23,7 @@ _LONGEST = 400.0
 
 
 def pulled(report, *, quick):
-    """Seconds of each part; `promised` is service_down_time and mutex x loop_time, which no product can save."""
+    """Seconds of each part; `promised` is service_down_time and mutex x loop_time, which nobody can save."""
     for name in ("fast",) if quick else ("fast", "fast", "fast", "default"):
         found = _measure(SETTINGS[name], SERVERS)
         report.add(settings=name, servers=SERVERS, **{key: round(value, 1) for key, value in found.items()})

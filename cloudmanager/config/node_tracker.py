@@ -60,8 +60,8 @@ OPTIONS = [
     cfg.BoolOpt(
         "evacuate_cordoned",
         default=False,
-        help="Whether dead hosts that somebody has cordoned in Nova are evacuated as well. Cordons of our own "
-        "tasks, and those by which Nova itself takes a failing host out of service, never matter.",
+        help="Whether dead hosts that somebody has cordoned in Nova are evacuated as well. Cordons of our "
+        "own tasks, and those by which Nova itself takes a failing host out of service, never matter.",
     ),
     cfg.FloatOpt(
         "retry_interval",

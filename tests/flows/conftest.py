@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import asynccontextmanager
 
 import pytest
 import structlog
 from sqlalchemy import select
 
+from cloudmanager.db import Database
 from cloudmanager.drs.planner import plan
 from cloudmanager.flows import cancel, start, store
 from cloudmanager.flows.engine import Engine, EngineOptions
@@ -29,6 +31,23 @@ def _quiet():
 async def _plan_here(snapshot, options):
     """Another process would plan while time, which is ours, rushes by."""
     return plan(snapshot, options)
+
+
+@pytest.fixture
+def databases(empty_database_file, tmp_path):
+    """A database that is empty again whenever a sweep asks for it; its engine keeps the compiled statements."""
+    path = tmp_path / "flows.db"
+    database = Database(f"sqlite:///{path}", sqlite_synchronous="OFF")
+
+    def emptied():
+        database.close()
+        for leftover in tmp_path.glob("flows.db*"):
+            leftover.unlink()
+        shutil.copy(empty_database_file, path)
+        return database
+
+    yield emptied
+    database.close()
 
 
 class Cloud:

@@ -11,7 +11,6 @@ from cloudmanager.models import Audit
 
 from .conftest import Cloud
 from .test_audits import BIG, Balancer
-from .test_crash_sweep import databases  # noqa: F401  # a fixture
 
 PARKED = "cloudmanager: park-host, task 1"
 
@@ -107,7 +106,7 @@ def check(balancer, audit_id, task, case):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("moment", ["die_after", "die_before", "lose_answer_of"])
-async def test_crash_sweep(name, moment, databases, monkeypatch):  # noqa: F811
+async def test_crash_sweep(name, moment, databases, monkeypatch):
     """After each call; and for calls that change something, also before them, and with their answers lost."""
     case = CASES[name]
     undisturbed, *rest = await run_with_death(case, databases(), monkeypatch)

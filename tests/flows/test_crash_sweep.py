@@ -6,12 +6,10 @@ worker dies right there; other workers sweep; the end must be the same, and no o
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 
 import pytest
 
-from cloudmanager.db import Database
 from cloudmanager.drivers.base import Action
 from cloudmanager.flows import FLOWS
 
@@ -97,23 +95,6 @@ def check_machines(cloud, case):
         assert machine.resets <= 1, "a reset was sent twice"
         assert machine.cuts <= 1, "power was cut twice"
         assert machine.commands.count(Action.SOFT_OFF) <= 1, "the button was pressed twice"
-
-
-@pytest.fixture
-def databases(empty_database_file, tmp_path):
-    """A database that is empty again whenever a sweep asks for it; its engine keeps the compiled statements."""
-    path = tmp_path / "flows.db"
-    database = Database(f"sqlite:///{path}", sqlite_synchronous="OFF")
-
-    def emptied():
-        database.close()
-        for leftover in tmp_path.glob("flows.db*"):
-            leftover.unlink()
-        shutil.copy(empty_database_file, path)
-        return database
-
-    yield emptied
-    database.close()
 
 
 @pytest.mark.parametrize("name", CASES)

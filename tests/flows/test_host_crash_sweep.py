@@ -15,7 +15,6 @@ from .conftest import Cloud
 from .test_crash_sweep import CASES as POWER_CASES
 from .test_crash_sweep import (
     SWEPT_ELSEWHERE,
-    databases,  # noqa: F401  # a fixture
 )
 from .test_server_crash_sweep import CASES as SERVER_CASES
 
@@ -137,7 +136,7 @@ def check(cloud, flow, scenario):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("moment", ["die_after", "die_before", "lose_answer_of"])
-async def test_crash_sweep(name, moment, databases, monkeypatch):  # noqa: F811
+async def test_crash_sweep(name, moment, databases, monkeypatch):
     """After each call; and for calls that change something, also before them, and with their answers lost."""
     scenario = SCENARIOS[name]
     undisturbed, flow, calls = await run_with_death(scenario, databases(), monkeypatch)

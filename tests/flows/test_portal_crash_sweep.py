@@ -15,7 +15,6 @@ from cloudmanager.openstack.tenant_records import FloatingIp
 
 from .conftest import Cloud
 from .fake_tenants import FakeNames, FakeTenants, PlainVault
-from .test_crash_sweep import databases  # noqa: F401  # a fixture
 
 WISH = {
     "name": "web-01",
@@ -171,7 +170,7 @@ def check_backup(_cloud, red, flow, case):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("moment", ["die_after", "die_before", "lose_answer_of"])
-async def test_crash_sweep(name, moment, databases, monkeypatch):  # noqa: F811
+async def test_crash_sweep(name, moment, databases, monkeypatch):
     """After each call; and for calls that change something, also before them, and with their answers lost."""
     case = CASES[name]
     undisturbed, flow = await run_with_death(case, databases(), monkeypatch)

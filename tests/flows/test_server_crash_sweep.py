@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from .conftest import Cloud
-from .test_crash_sweep import databases  # noqa: F401  # a fixture
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def check_copies(nova, flow, case):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("moment", ["die_after", "die_before", "lose_answer_of"])
-async def test_crash_sweep(name, moment, databases, monkeypatch):  # noqa: F811
+async def test_crash_sweep(name, moment, databases, monkeypatch):
     """After each call; and for calls that change something, also before them, and with their answers lost."""
     case = CASES[name]
     undisturbed, flow = await run_with_death(case, databases(), monkeypatch)

@@ -11,7 +11,6 @@ from cloudmanager.models import Event
 
 from .conftest import Cloud
 from .guarded import LOADER, LOCK, Guarded, uuid
-from .test_crash_sweep import databases  # noqa: F401  # a fixture
 
 
 def change_definition(guarded):
@@ -106,7 +105,7 @@ def check(name, guarded):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("moment", ["die_after", "die_before", "lose_answer_of"])
-async def test_crash_sweep(name, moment, databases, monkeypatch, tmp_path):  # noqa: F811
+async def test_crash_sweep(name, moment, databases, monkeypatch, tmp_path):
     """After each call; and for calls that change something, also before them, and with their answers lost."""
     undisturbed = await run_with_death(name, databases(), monkeypatch, tmp_path)
     check(name, undisturbed)

@@ -13,7 +13,6 @@ from cloudmanager.drivers.base import Action
 
 from .conftest import Cloud
 from .spare_site import SpareSite
-from .test_crash_sweep import databases  # noqa: F401  # a fixture
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def check(site, flow, scenario):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("moment", ["die_after", "die_before", "lose_answer_of"])
-async def test_crash_sweep(name, moment, databases, monkeypatch):  # noqa: F811
+async def test_crash_sweep(name, moment, databases, monkeypatch):
     """After each call; and for calls that change something, also before them, and with their answers lost."""
     scenario = SCENARIOS[name]
     undisturbed, flow, calls = await run_with_death(scenario, databases(), monkeypatch)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import pytest
 
 from .conftest import Cloud
-from .test_crash_sweep import databases  # noqa: F401  # a fixture
 from .test_tracker import Site
 from .world import WorkerDied
 
@@ -59,7 +58,7 @@ async def test_whenever_the_decider_dies_the_host_is_evacuated_once(
     moment,
     databases,
     monkeypatch,
-    tmp_path,  # noqa: F811
+    tmp_path,
 ):
     site, transactions, _ = await outage(databases(), monkeypatch, tmp_path / "undisturbed")
     told = Counter(site.kinds())

@@ -13,7 +13,6 @@ from cloudmanager import flows
 
 from .conftest import Cloud
 from .fake_storage import DISKS, FakeStorage
-from .test_crash_sweep import databases  # noqa: F401  # a fixture
 
 A, B, C, _ = DISKS
 
@@ -79,7 +78,7 @@ def check(storage, flow, case):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("moment", ["die_after", "die_before", "lose_answer_of"])
-async def test_crash_sweep(name, moment, databases, monkeypatch):  # noqa: F811
+async def test_crash_sweep(name, moment, databases, monkeypatch):
     """After each command; and for those that change something, also before them, and with their answers lost."""
     case = CASES[name]
     undisturbed, storage, flow = await run_with_death(case, databases(), monkeypatch)

@@ -133,8 +133,9 @@ def optimum(drawn: Drawn) -> float:
                 for d in range(len(problem.limit))
                 for h in range(problem.places)
             ) and all(
-                max(sum(place[i] == h for i in group) for h in range(problem.places)) <= limit
+                sum(place[i] == h for i in group) <= max(limit, sum(problem.start[i] == h for i in group))
                 for group, limit in drawn.apart
+                for h in range(problem.places)
             ):
                 best = min(best, total(drawn, place))
             return

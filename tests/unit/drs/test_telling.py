@@ -152,5 +152,5 @@ def test_whether_a_server_can_go_somewhere_now_is_said_whether_it_pays_or_not():
         "no server can move: it is suspended"
     )
     for unknown in (("x", "a"), ("s", "x")):
-        with pytest.raises(NotFound, match="no (server|host) x"):
+        with pytest.raises(NotFound, match=r"no (server|host) x"):
             why_cannot(snapshot, Options(), *unknown)

@@ -162,12 +162,18 @@ async def test_who_lags_or_is_gone_delays_nobody_else(site, receiver):
     site.webhook(f"http://127.0.0.1:{free_tcp_port()}/")
     lame = site.webhook(receiver.url + "?lame", kinds=["host.lame"])
     site.webhook(receiver.url)
-    release = time.monotonic() + 3
-    receiver.answers = [lambda request: time.sleep(max(0, release - time.monotonic()))]
+
+    def limp(request):
+        if "lame" in request.path:
+            time.sleep(3)
+        else:
+            request.reply(204)
+
+    receiver.answers = [limp] * 9
     site.tell("slow", kind="host.lame")
     site.tell("a", "b", kind="host.down")
     await site.deliver()
-    assert sorted(receiver.ids)[:2] == ["a", "b"]
+    assert {"a", "b"} < set(receiver.ids)
     by_hook = {key: (status, error) for key, status, error in site.rows("webhook_id", "status", "error")}
     assert by_hook[1][0] == "pending"
     assert by_hook[lame] == ("pending", "no answer within 1 s")
