@@ -25,6 +25,7 @@ if os.environ.get("CI"):  # the same examples each time; elsewhere others, which
     hypothesis.settings.load_profile("ci")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items):
     """What mostly waits comes first, beside what computes; all that share the demo run in one process.
 
