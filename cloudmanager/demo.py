@@ -63,7 +63,15 @@ _SECTIONS = """
 # What the watchdogs of the simulated nodes ping, and a virtual controller to attach nodes to.
 nodesafe_peers = 10.0.0.1,10.0.0.2
 controllers = 2eec580b-12f8-4518-bf79-3dc5529617da:10.0.0.100
+
+[pxe]
+# No TFTP server serves it; the simulated machines do not start from it.
+enabled = True
+tftp_root = {tftp_root}
 """
+_MAC = "52:54:00:00:{:02x}:{:02x}"
+"""Locally administered (IEEE 802, bit 2 of the first octet); the last two octets number the nodes."""
+
 _ENABLED = 1
 _PATIENCE = 30.0  # seconds for the simulated data centre to start
 _POLL = 0.05
@@ -81,7 +89,9 @@ class SimulatedDataCentre:
     def prepare(self) -> str:
         """Build it at the first start; answer what our first configuration has to say of its cloud."""
         cloud = found_or_new(self._directory.lab_state, RACKS, NODES_PER_RACK).cloud
-        return _SECTIONS + (cloud_access.sections(cloud, self._directory) if cloud else "")
+        self._directory.tftp_root.mkdir(exist_ok=True)
+        sections = _SECTIONS.format(tftp_root=str(self._directory.tftp_root).replace("$", "$$"))
+        return sections + (cloud_access.sections(cloud, self._directory) if cloud else "")
 
     def gives_token(self, config: Config) -> bool:
         """Whether the admin token is one of the simulated Keystone."""
@@ -152,6 +162,7 @@ def _seed(session: Session, world: World, vault: Vault) -> None:
             node = _node(world.node(name), place, now)
             session.add(node)
             session.flush()
+            node.mac_address = _MAC.format(*divmod(node.id, 256))
             session.add(_assignment(node, control, port))
     _log_on(session, world, vault)
 

@@ -46,6 +46,7 @@ class StateDirectory:
         self.lab_state = self.path / "lab.json"
         self.lab_socket = self.path / "lab.sock"
         self.nova_database = self.path / "nova.db"
+        self.tftp_root = self.path / "tftp"
         self.openrc = self.path / "openrc"
         self.reader_openrc = self.path / "openrc-reader"
         self.broker = EmbeddedBroker(self.path / "broker")
