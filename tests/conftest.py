@@ -25,9 +25,8 @@ if os.environ.get("CI"):  # the same examples each time; elsewhere others, which
     hypothesis.settings.load_profile("ci")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items):
-    """What mostly waits comes first, beside what computes; all that share the demo run in one process.
+    """What mostly waits comes first, beside what computes.
 
     What talks over real sockets to other processes is tried once more where it fails: a busy machine can
     outrun any patience. The summary names those.
@@ -35,7 +34,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if {"e2e", "contract"} & set(item.path.parts) or item.get_closest_marker("peer"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-        item.add_marker(pytest.mark.xdist_group("demo" if "demo" in item.fixturenames else str(item.path)))
     items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
