@@ -10,10 +10,9 @@ from .product import Product
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """A demo that all tests share: leave its fleet as you found it. Its portal may be asked without limit."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OS_PORTAL__RATE", "0")
-        with Product(tmp_path_factory.mktemp("demo"), demo=True) as product:
-            yield product
+    directory = tmp_path_factory.mktemp("demo")
+    with Product(directory, demo=True, environment={"OS_PORTAL__RATE": "0"}) as product:
+        yield product
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import signal
 import subprocess
@@ -25,15 +26,21 @@ STOP_WITHIN = 40.0
 class Product:
     """`with Product(directory, demo=True) as product:` starts it, waits until it is ready, stops it.
 
-    `config` is {section: {option: value}}, added to what the first start writes.
+    `config` is {section: {option: value}}, added to what the first start writes; `environment` is added to ours.
     """
 
     def __init__(
-        self, state_dir: Path, *, demo: bool = False, config: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        state_dir: Path,
+        *,
+        demo: bool = False,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.directory = StateDirectory(state_dir)
         self.url = ""
+        self._environment = {**os.environ, **(environment or {})}
         self._command = "demo" if demo else "up"
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx.Client | None = None
@@ -58,7 +65,9 @@ class Product:
         self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = [sys.executable, "-m", "cloudmanager", self._command, "--state-dir", str(self.state_dir)]
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self._process = subprocess.Popen([*command, "--port", "0", *arguments], stdout=out, stderr=err)
+            self._process = subprocess.Popen(
+                [*command, "--port", "0", *arguments], stdout=out, stderr=err, env=self._environment
+            )
 
     def start(self, *arguments: str) -> None:
         """Start it and wait until it is ready."""
