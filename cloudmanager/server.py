@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 import uuid
@@ -67,6 +68,7 @@ def serve(config: Config, listener: socket.socket) -> None:
     host_port(database, vault, config)
     schema.check(database)
     database.close()  # a connection must not be shared with the processes that are forked
+    gc.freeze()  # what is imported stays: no collection need look at it again, nor copy its pages
     _Server(config, listener).run()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -35,7 +36,7 @@ STOP_ORDER = (("api",), ("worker", "scheduler", "monitor"), ("lab", "broker"))
 """First nothing new comes in, then what runs ends, then goes what it needed."""
 
 _ADMIN = "admin"
-_READY_POLL = 0.4  # seconds
+_READY_POLL = 0.2  # seconds
 _READY_PATIENCE = 30.0  # seconds after which we say what is missing
 
 
@@ -85,6 +86,7 @@ def up(options: Options, lab: Lab | None = None) -> None:
         _check_api(config)
         logs.set_up(config, "up")
         with listener.bind(config.api.host, config.api.port) as bound:
+            gc.freeze()  # what is imported stays: no collection need look at it again
             asyncio.run(_Product(directory, config, config_file, bound, lab).run())
 
 
@@ -206,13 +208,14 @@ class _Product:
         asked: set[asyncio.Task[tuple[bytes, bytes]]] = set()
         while True:
             asked.add(asyncio.create_task(self._ask("/readyz")))
-            answered, asked = await asyncio.wait(asked, timeout=_READY_POLL)
-            answers = [task.result() for task in answered]
+            await asyncio.sleep(_READY_POLL)  # a port that is not served yet refuses at once
+            answers = [task.result() for task in asked if task.done()]
             if any(status == b"200" for status, _ in answers):
                 break
             if answers and loop.time() > complain_at:
                 LOG.warning("not ready yet", answer=answers[-1][1].decode(errors="replace") or "none")
                 complain_at = loop.time() + _READY_PATIENCE
+            asked = {task for task in asked if not task.done()}
         for task in asked:
             task.cancel()
 

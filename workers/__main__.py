@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def _prepare(path: Path | None, process: str) -> configuration.Config:
     database = Database.from_config(config)
     schema.check(database)
     database.close()
+    gc.freeze()  # what is imported stays: no collection need look at it again
     return config
 
 

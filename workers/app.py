@@ -11,7 +11,7 @@ from kombu import Queue
 
 from cloudmanager.bell import celery_app
 from cloudmanager.flows import FLOWS
-from workers import tasks
+from workers import tasks, upkeep
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
     from cloudmanager.config import Config
     from workers.resident import Resident
 
-UPKEEP_QUEUE = "upkeep"
-
 
 def worker_app(config: Config, resident: Resident) -> Celery:
     """The application of a worker: its tasks hand ids to the resident engine."""
     app = celery_app(config)
-    queues = {UPKEEP_QUEUE, *(flow.queue for flow in FLOWS.values())}
+    queues = {upkeep.QUEUE, *(flow.queue for flow in FLOWS.values())}
     app.conf.update(
         task_queues=[Queue(name) for name in sorted(queues)],
         worker_hijack_root_logger=False,

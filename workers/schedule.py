@@ -14,9 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from cloudmanager import leases
 from cloudmanager.bell import celery_app
 from cloudmanager.db import Database
-from cloudmanager.flows.nodes import collection
-from workers import tasks
-from workers.app import UPKEEP_QUEUE
+from workers import upkeep
 
 if TYPE_CHECKING:
     from cloudmanager.config import Config
@@ -25,26 +23,30 @@ log = structlog.get_logger(__name__)
 
 _LEASE = "scheduler"
 _LEASE_SECONDS = 10.0
+_COLLECTION_SECONDS = 60.0
+_PRUNE_SECONDS = 3600.0
 
 
 def beat_service(config: Config) -> Service:
     """The scheduler process's main object; `start()` runs until `stop()`."""
     app = celery_app(config)
     interval = config.flows.sweep_interval
-    app.conf.beat_schedule = {
-        "sweep": _entry(tasks.SWEEP, interval, expires=interval),
-        "maintenance": _entry(tasks.MAINTENANCE, interval, expires=interval),
-        "audits": _entry(tasks.AUDITS, interval, expires=interval),
-        "integrity": _entry(tasks.INTEGRITY, interval, expires=interval),
-        "collection": _entry(tasks.COLLECTION, collection.EVERY, expires=collection.EVERY),
-        "prune": _entry(tasks.PRUNE, 3600.0, expires=3600.0),
+    every = {
+        upkeep.SWEEP: interval,
+        upkeep.MAINTENANCE: interval,
+        upkeep.AUDITS: interval,
+        upkeep.INTEGRITY: interval,
+        upkeep.COLLECTION: _COLLECTION_SECONDS,
+        upkeep.PRUNE: _PRUNE_SECONDS,
     }
+    app.conf.beat_schedule = {name: _entry(name, seconds) for name, seconds in every.items()}
     LeadingScheduler.database = Database.from_config(config)
     return Service(app, max_interval=min(interval, _LEASE_SECONDS / 3), scheduler_cls=LeadingScheduler)
 
 
-def _entry(task: str, interval: float, *, expires: float) -> dict[str, Any]:
-    return {"task": task, "schedule": interval, "options": {"queue": UPKEEP_QUEUE, "expires": expires}}
+def _entry(task: str, seconds: float) -> dict[str, Any]:
+    """Sent at this interval; whoever has not taken it when the next is sent need not any more."""
+    return {"task": task, "schedule": seconds, "options": {"queue": upkeep.QUEUE, "expires": seconds}}
 
 
 class LeadingScheduler(Scheduler):

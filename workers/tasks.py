@@ -23,6 +23,7 @@ from cloudmanager.flows.sign import upkeep
 from cloudmanager.flows.sign.activate import VERIFY
 from cloudmanager.models import utc_now
 from cloudmanager.monitor import keeper
+from workers.upkeep import AUDITS, COLLECTION, INTEGRITY, MAINTENANCE, PRUNE, SWEEP
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
     from workers.resident import Resident
 
 log = structlog.get_logger(__name__)
-
-SWEEP = "cloudmanager.sweep"
-PRUNE = "cloudmanager.prune"
-MAINTENANCE = "cloudmanager.maintenance"
-AUDITS = "cloudmanager.audits"
-INTEGRITY = "cloudmanager.integrity"
-COLLECTION = "cloudmanager.collection"
 
 
 def bind(app: Celery, resident: Resident) -> None:

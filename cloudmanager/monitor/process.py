@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -52,6 +53,7 @@ Beside = Callable[["Config", Database, str], Companion | None]
 
 def run(config: Config, *beside: Beside) -> None:
     """Watch until SIGTERM or ctrl-C, and do whatever else is given."""
+    gc.freeze()  # what is imported stays: no collection need look at it again
     asyncio.run(_Monitor(config, beside).run())
 
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from cloudmanager.config import Config
     from cloudmanager.db import Database
 
-EVERY = 60.0
-"""Seconds between looks for nodes that are due."""
-
 AT_ONCE = 50
 """Nodes that one look begins with: ten thousand take some hours, and no worker is flooded."""
 

@@ -16,7 +16,7 @@ from cloudmanager.models import Event, FlowRow, Node, NodeControl, PowerControl,
 from cloudmanager.monitor import roll
 from cloudmanager.monitor.keeper import BACK, DRIFT, SILENT, Keeper
 from cloudmanager.monitor.poller import Look
-from workers import tasks
+from workers import tasks, upkeep
 
 
 class Watch:
@@ -193,6 +193,6 @@ def test_old_events_are_forgotten(database):
         )
     app = Celery(set_as_current=False)
     tasks.bind(app, SimpleNamespace(database=database, config=load()))
-    app.tasks[tasks.PRUNE]()
+    app.tasks[upkeep.PRUNE]()
     with database.reading() as session:
         assert set(session.scalars(select(Event.subject))) == {"node:0", "node:89"}
