@@ -5,6 +5,7 @@ A test marked `both_databases` runs on SQLite and on PostgreSQL, all others on S
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -35,6 +36,11 @@ def pytest_collection_modifyitems(items):
         if {"e2e", "contract"} & set(item.path.parts) or item.get_closest_marker("peer"):
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+def pytest_collection_finish():
+    """All tests and what they import stay: no collection of garbage need look at them again."""
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc):

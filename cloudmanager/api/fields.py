@@ -133,7 +133,7 @@ def directory(**options: Any) -> Directory:
     return Directory(validate=[validate.Length(max=4095), _no_nul], **options)
 
 
-class PortNumber(fields.Integer):
+class PortNumber(_Whole):
     """A TCP or UDP port, as a number or in digits."""
 
     json_schema: ClassVar[JsonSchema] = {

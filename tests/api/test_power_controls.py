@@ -117,7 +117,7 @@ def test_an_ssh_key_only_where_it_is_used(api):
     ]
 
 
-@pytest.mark.parametrize(("given", "kept"), [(623, 623), ("623", 623), ("00080", 80)])
+@pytest.mark.parametrize(("given", "kept"), [(623, 623), ("623", 623), (623.0, 623), ("00080", 80)])
 def test_a_port_number_is_a_number_or_digits(api, given, kept):
     assert api.control(port_number=given)["port_number"] == kept
 

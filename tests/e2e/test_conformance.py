@@ -19,7 +19,7 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 SEED = int(os.environ.get("FUZZ_SEED", "20240305"))
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 TIME = int(os.environ.get("FUZZ_SECONDS", "0"))
-PHASES = "examples,coverage,fuzzing" + (",stateful" if TIME else "")
+PHASES = "examples,fuzzing" + (",coverage,stateful" if TIME else "")
 CONFIG = {
     **QUICK,
     "power": {**QUICK["power"], "device_timeout": 0.2},
