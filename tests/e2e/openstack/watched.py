@@ -85,6 +85,16 @@ class Watched:
         [task] = self.evacuations()
         return task["id"]
 
+    def succeeded(self, host):
+        """The task that evacuated a host, perhaps after others that could not."""
+
+        def found():
+            return [task for task in self.evacuations() if task["status"] == "SUCCESS"]
+
+        wait_until(found, within=self.site.patience + 40, why=lambda: str(self.availability(host)))
+        [task] = found()
+        return task["id"]
+
     def assert_each_runs_once(self, where):
         """Each server runs on its host and nowhere else, as far as that can be seen."""
         assert all(self.site.state(server) == ("active", None) for server in where)
