@@ -38,9 +38,13 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
+gc.disable()  # while tests are collected nothing becomes garbage
+
+
 def pytest_collection_finish():
     """All tests and what they import stay: no collection of garbage need look at them again."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_generate_tests(metafunc):

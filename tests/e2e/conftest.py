@@ -7,7 +7,7 @@ import pytest
 from .product import Product
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory):
     """A demo that all tests share: leave its fleet as you found it. Its portal may be asked without limit."""
     directory = tmp_path_factory.mktemp("demo")

@@ -70,7 +70,7 @@ class Site:
         for number in range(1, monitors + 1):
             self.start(f"monitor{number}", "monitor")
         client = Client(f"http://127.0.0.1:{self.port}", token, self.logs)
-        wait_until(lambda: ready(client), within=40, why=self.logs)
+        wait_until(lambda: ready(client), within=80, why=self.logs)
         return client
 
     def command(self, *words):

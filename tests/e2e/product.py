@@ -19,8 +19,8 @@ from cloudmanager.state_dir import StateDirectory
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-START_WITHIN = 40.0
-STOP_WITHIN = 40.0
+START_WITHIN = 90.0
+STOP_WITHIN = 60.0
 
 
 class Product:

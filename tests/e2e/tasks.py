@@ -15,7 +15,7 @@ def task_of(answer):
     return answer.headers["Location"].rsplit("/", 1)[1]
 
 
-def ended(product, task_id, within=30.0):
+def ended(product, task_id, within=60.0):
     """The task, once it has ended."""
     seen = {}
 
