@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ENDED = Counter(
     "cloudmanager_audits_ended_total",
-    "Audits whose plan was made or applied, by what came of it.",
+    "Audits that came to their plan or their end, by what came of them; status is CANCELLED for a cancel.",
     ["mode", "status"],
 )
 MOVES = Counter(
@@ -35,6 +35,9 @@ PLANNING = Histogram(
 
 STALE = "stale"
 """Where the memo says why the rest of a plan is not carried out."""
+
+_CANCELLED = "CANCELLED"
+"""What is counted for an audit that somebody has ended: no failure that anybody has to look after."""
 
 
 def opened(session: Session, states: Sequence[FlowState]) -> None:
@@ -77,7 +80,8 @@ def ended(session: Session, states: Sequence[FlowState]) -> None:
                 message=message,
             )
         )
-        after_commit(session, lambda mode=mode, status=status: ENDED.labels(mode, status).inc())  # type: ignore[misc]
+        counted = _CANCELLED if state.status == Status.REVOKED else status
+        after_commit(session, lambda mode=mode, counted=counted: ENDED.labels(mode, counted).inc())  # type: ignore[misc]
 
 
 def _in_words(state: FlowState) -> str | None:

@@ -142,6 +142,18 @@ CASES = [
     pytest.param(
         seen('cloudmanager_monitor_events_total{kind="power.drift"}', "1+0x20 2+0x40"), "PowerDrift", "23m", id="power drifts"
     ),
+    pytest.param(
+        seen('cloudmanager_audits_ended_total{mode="balance",status="FAILED"}', "_x10 1+0x50"), "AuditFailed", "12m",
+        id="a first audit fails",
+    ),
+    pytest.param(
+        seen('cloudmanager_audits_ended_total{mode="balance",status="STALE"}', "1+0x20 2+0x40"), "AuditPlanStale", "23m",
+        id="a plan is stale",
+    ),
+    pytest.param(
+        seen('cloudmanager_audits_ended_total{mode="balance",status="CANCELLED"}', "_x10 1+0x50"), None, "12m",
+        id="an audit is cancelled",
+    ),
     pytest.param(seen("cloudmanager_webhook_outbox_age_seconds", "0+60x60"), "WebhooksNotDelivered", "30m", id="a webhook is dead"),
     pytest.param(
         seen('cloudmanager_webhook_deliveries_total{outcome="given_up"}', "_x10 3+0x50"), "WebhookDeliveriesGivenUp", "12m",
