@@ -11,7 +11,7 @@ from marshmallow import Schema, fields
 from cloudmanager.api.answers import accepted, answer
 from cloudmanager.api.body import Body
 from cloudmanager.api.document.answers import Answer
-from cloudmanager.api.fields import text, whole
+from cloudmanager.api.fields import Flag, text, whole
 from cloudmanager.api.hosts import LONGEST
 from cloudmanager.api.idempotency import keep
 from cloudmanager.api.listing import next_link
@@ -27,6 +27,8 @@ from cloudmanager.api.volume_backends import (
     text_of,
 )
 from cloudmanager.errors import Conflict, InvalidInput
+from cloudmanager.flows.volumes.mirror import plan_to_mirror
+from cloudmanager.flows.volumes.pv_migrate import plan_to_move
 from cloudmanager.tokens import Role
 from cloudmanager.volumes.backends import (
     Place,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from cloudmanager.api.rows import Picked
+    from cloudmanager.flows.volumes.plan import VolumePlan
     from cloudmanager.host.lvm import LogicalVolume, VolumeGroup
     from cloudmanager.host.port import HostPort
     from cloudmanager.host.sanlock import Lock
@@ -77,19 +80,39 @@ class VolumeShape(VolumeSummary):
     lock_exclusive = fields.Boolean()
 
 
-class MirrorVolume(Body):
+class VolumePlanShape(Schema):
+    """What would be done with a volume; nothing has been started."""
+
+    action = fields.String()
+    volume_id = fields.String()
+    host = fields.String()
+    vg_name = fields.String()
+    lv_name = fields.String()
+    acts = fields.List(fields.String())
+    reason = fields.String(allow_none=True)
+
+
+class VolumeAction(Body):
+    """An action on a volume; with `dry_run` it is only said what would be done."""
+
+    deadline = whole(1, LONGEST)
+    dry_run = Flag()
+
+
+class MirrorVolume(VolumeAction):
     """How many copies of a volume to keep besides the first."""
 
     mirror_count = whole(0, MOST_COPIES, required=True)
-    deadline = whole(1, LONGEST)
 
 
-class MigrateVolume(Body):
+class MigrateVolume(VolumeAction):
     """Which physical volume to empty of a volume, and where to."""
 
     source_pv = text(255, min_length=1, required=True)
     dest_pv = text(255, min_length=1, allow_none=True)
-    deadline = whole(1, LONGEST)
+
+
+PLAN = Answer(wrapped(VolumePlanShape(), "plan"), "The plan, for `dry_run`.")
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -198,12 +221,14 @@ def _summary(place: Place) -> dict[str, Any]:
     name="mirror_volume",
     summary="Keep so many copies of a volume besides the first",
     body=MirrorVolume(),
-    answers={202: None},
+    answers={202: None, 200: PLAN},
     errors=(409, *ERRORS),
 )
 def mirror_volume(volume_id: UUID, body: dict[str, Any]) -> Response:
     """Each copy lies on physical volumes of its own; 0 ends mirroring. The task is in `Location`."""
     seen = _look(str(volume_id))
+    if body.pop("dry_run", False):
+        return _planned("mirror", seen, plan_to_mirror(seen.group, seen.logical, body["mirror_count"]))
     _refuse_held(seen)
     if why := why_not_mirror(seen.group, seen.logical, body["mirror_count"]):
         raise Conflict(why, {"mirror_count": [why]})
@@ -218,7 +243,7 @@ def mirror_volume(volume_id: UUID, body: dict[str, Any]) -> Response:
     name="pv_migrate_volume",
     summary="Move what a volume has on one physical volume to others",
     body=MigrateVolume(),
-    answers={202: None},
+    answers={202: None, 200: PLAN},
     errors=(409, *ERRORS),
 )
 def pv_migrate_volume(volume_id: UUID, body: dict[str, Any]) -> Response:
@@ -226,6 +251,8 @@ def pv_migrate_volume(volume_id: UUID, body: dict[str, Any]) -> Response:
     seen = _look(str(volume_id))
     source, destination = body["source_pv"], body.get("dest_pv")
     _refuse_strange(seen.group, {"source_pv": source, "dest_pv": destination})
+    if body.pop("dry_run", False):
+        return _planned("pv-migrate", seen, plan_to_move(seen.group, seen.logical, source, destination))
     _refuse_held(seen)
     logical = seen.logical
     if logical.move is None and (why := why_not_move(seen.group, logical, source, destination)):
@@ -233,8 +260,27 @@ def pv_migrate_volume(volume_id: UUID, body: dict[str, Any]) -> Response:
     return _started("pv-migrate-volume", seen.place, body)
 
 
+def _planned(action: str, seen: _Seen, plan: VolumePlan) -> Response:
+    """What would be done; a lock that is held elsewhere keeps us from all of it."""
+    held = _why_held(seen)
+    what = {
+        "action": action,
+        "volume_id": seen.place.volume.id,
+        "host": seen.place.backend.pool.host,
+        "vg_name": seen.group.name,
+        "lv_name": seen.logical.name,
+        "acts": [] if held else list(plan.acts),
+        "reason": held or plan.reason,
+    }
+    return answer({"plan": what})
+
+
+def _why_held(seen: _Seen) -> str | None:
+    return why_held(seen.lock, seen.place.backend.pool.host)
+
+
 def _refuse_held(seen: _Seen) -> None:
-    if why := why_held(seen.lock, seen.place.backend.pool.host):
+    if why := _why_held(seen):
         raise Conflict(f"volume {seen.place.volume.id}: {why}")
 
 

@@ -67,8 +67,8 @@ def why_not_move(
     extents = volume.extents_on(source)
     if not extents:
         return f"{volume.name} has nothing on {source}; it lies on {', '.join(volume.disks)}"
-    targets = _targets(group, volume, source, destination)
-    room = sum(group.disks[name].free_extents for name in targets)
+    names = targets(group, volume, source, destination)
+    room = sum(group.disks[name].free_extents for name in names)
     if room < extents:
         where = destination or "the other physical volumes that no copy of it lies on"
         return (
@@ -78,7 +78,7 @@ def why_not_move(
     return None
 
 
-def _targets(group: VolumeGroup, volume: LogicalVolume, source: str, destination: str | None) -> list[str]:
+def targets(group: VolumeGroup, volume: LogicalVolume, source: str, destination: str | None) -> list[str]:
     """The physical volumes that take it: those of other copies would do away with what mirroring is for."""
     others = set(volume.disks) if len(volume.images) > 1 else set()
     names = [destination] if destination else [name for name in group.disks if name != source]

@@ -335,6 +335,102 @@ def test_a_lock_elsewhere_is_named(api, storage):
     assert flows(api) == []
 
 
+INACTIVE = "leave it inactive as it was, unless something uses it by then"
+MIRRORED = ["make 2 copies of 1.00g where no other copy lies", "watch until all copies are the same"]
+MOVED = f"move 256 extents (1.00g) off {A} to {C}"
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "acts"),
+    [
+        ("mirror", {"mirror_count": 2}, MIRRORED),
+        ("pv-migrate", {"source_pv": A, "dest_pv": C}, [MOVED]),
+        (
+            "pv-migrate",
+            {"source_pv": A},
+            [f"move 256 extents (1.00g) off {A} to what LVM chooses of {B}, {C}, {D}"],
+        ),
+    ],
+)
+def test_a_dry_run_says_what_would_be_done_and_touches_nothing(api, storage, action, body, acts):
+    assert planned(api, action, body) == {
+        "action": action,
+        "volume_id": V1,
+        "host": "storage1",
+        "vg_name": "vol",
+        "lv_name": f"volume-{V1}",
+        "acts": acts,
+        "reason": None,
+    }
+    assert storage.ran == []
+    assert flows(api) == []
+
+
+def test_a_dry_run_of_a_volume_that_nobody_uses(api, storage):
+    storage.volume.active = False
+    mirror, move = {"mirror_count": 2}, {"source_pv": A, "dest_pv": C}
+    use = "activate it on the storage node"
+    assert planned(api, "mirror", mirror)["acts"] == [use, *MIRRORED, INACTIVE]
+    assert planned(api, "pv-migrate", move)["acts"] == [MOVED, INACTIVE]
+
+
+def planned(api, action, body):
+    return act(api, action, {**body, "dry_run": True}, status=200).json["plan"]
+
+
+def test_a_dry_run_of_a_mirror_knows_what_is_there(api, storage):
+    storage.volume.copies, storage.volume.notes = [[(B, 256)]], [A, B]
+    assert planned(api, "mirror", {"mirror_count": 0})["acts"] == ["drop 1 copy"]
+    enough = planned(api, "mirror", {"mirror_count": 1})
+    assert (enough["acts"], enough["reason"]) == ([], f"volume-{V1} has 1 copy besides the first already")
+    storage.volume.filled, storage.volume.filling_since = 1, storage.clock.now()
+    assert planned(api, "mirror", {"mirror_count": 1})["acts"] == ["watch until all copies are the same"]
+    assert planned(api, "mirror", {"mirror_count": 0})["acts"] == [
+        f"wait while the copies of volume-{V1} are being filled: 0 %",
+        "drop 1 copy",
+    ]
+    wait, _ = planned(api, "pv-migrate", {"source_pv": B, "dest_pv": C})["acts"]
+    assert wait == f"wait while the copies of volume-{V1} are being filled"
+
+
+def test_a_dry_run_knows_of_a_move_under_way(api, storage):
+    storage.begin_move(f"volume-{V1}", A, B)
+    assert planned(api, "pv-migrate", {"source_pv": A})["acts"] == [
+        f"watch the move off {A} that is under way, at 0 %"
+    ]
+    wait = f"wait while volume-{V1} is being moved off {A}"
+    assert planned(api, "pv-migrate", {"source_pv": B, "dest_pv": C})["acts"] == [
+        wait,
+        f"move what it has by then off {B} to {C}",
+    ]
+    assert planned(api, "mirror", {"mirror_count": 1})["acts"][0] == wait
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "why"),
+    [
+        ("mirror", {"mirror_count": 4}, "room for 3 of 4 more copies of 1.00g"),
+        ("pv-migrate", {"source_pv": B}, "has nothing on /dev/sdb; it lies on /dev/sda"),
+    ],
+)
+def test_a_dry_run_says_what_would_be_refused(api, storage, action, body, why):
+    plan = planned(api, action, body)
+    assert (plan["acts"], why in plan["reason"]) == ([], True)
+    storage.group.lock_type, storage.group.locks = "sanlock", {f"volume-{V1}": ["compute7"]}
+    for held in ({"mirror_count": 1}, {"source_pv": A}):
+        plan = planned(api, "mirror" if "mirror_count" in held else "pv-migrate", held)
+        assert (plan["acts"], "held alone by compute7" in plan["reason"]) == ([], True)
+
+
+def test_a_dry_run_takes_the_same_right_and_the_same_body(api, storage):
+    wish = {"mirror_count": 1, "dry_run": True}
+    act(api, "mirror", wish, status=403, role="member")
+    refused = act(api, "pv-migrate", {"source_pv": "/dev/nothere", "dry_run": True}, status=422)
+    assert list(refusal(refused)["errors"]) == ["source_pv"]
+    act(api, "mirror", {**wish, "dry_run": False})
+    assert [row.params for row in flows(api)] == [{**PLACE, "mirror_count": 1}]
+
+
 def test_roles(api, storage):
     for role in ("reader", "member"):
         act(api, "mirror", {"mirror_count": 1}, status=403, role=role)

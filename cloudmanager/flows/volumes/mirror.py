@@ -18,11 +18,13 @@ from cloudmanager.flows.volumes.logical import (
     stop_using,
     why_locked,
 )
+from cloudmanager.flows.volumes.plan import VolumePlan, plan_of
+from cloudmanager.host.lvm import gibibytes
 from cloudmanager.volumes.rules import why_not_mirror
 
 if TYPE_CHECKING:
     from cloudmanager.flows.run import Run
-    from cloudmanager.host.lvm import LogicalVolume
+    from cloudmanager.host.lvm import LogicalVolume, VolumeGroup
 
 _FILLED = 100.0
 
@@ -31,17 +33,14 @@ async def look_at_copies(run: Run) -> Outcome:
     """Remember what there is; wait for what LVM does with the volume already."""
     found = await find(run)
     volume, wanted = found.volume, run.params["mirror_count"]
-    pause = run.ports.config.volumes.poll_interval
     if why := await why_locked(run, found):
         return Fail(why)
-    if volume.move is not None:
-        return Wait(pause, f"{volume.name} is being moved off {volume.move.source}")
-    if volume.active and not volume.synchronised and len(volume.images) != wanted + 1:
-        return Wait(pause, f"the copies of {volume.name} are being filled: {_percent(volume):.0f} %")
+    if why := _busy(volume, wanted):
+        return Wait(run.ports.config.volumes.poll_interval, why)
     if why := why_not_mirror(found.group, volume, wanted):
         return Fail(why)
     run.memo["copies"], run.memo["active"] = len(volume.images) - 1, volume.active
-    return Done(f"{volume.name} has {_copies(volume)} besides the first, on {', '.join(volume.disks)}")
+    return Done(f"{_has(volume)}, on {', '.join(volume.disks)}")
 
 
 async def use_it_here(run: Run) -> Outcome:
@@ -66,7 +65,7 @@ async def watch_them_fill(run: Run) -> Outcome:
     """Wait until all copies are the same."""
     volume = (await find(run)).volume
     if len(volume.images) != run.params["mirror_count"] + 1:
-        return Fail(f"{volume.name} has {_copies(volume)} besides the first: somebody else has changed it")
+        return Fail(f"{_has(volume)}: somebody else has changed it")
     if volume.health:
         return Fail(f"LVM calls {volume.name} {volume.health}: look after its physical volumes")
     percent = _percent(volume)
@@ -86,18 +85,46 @@ async def take_copies_back(run: Run) -> Outcome:
     copies, before = len(volume.images) - 1, run.memo["copies"]
     if copies <= before:
         lost = f"; there were {before}" if copies < before else ""
-        return Done(f"{volume.name} has {_copies(volume)} besides the first{lost}")
+        return Done(f"{_has(volume)}{lost}")
     last = volume.images[-1][0].disk
     await command(run, "lvm-mirror-without", copies=str(copies - 1), disk=last, **names(run))
     return Wait(0.0, f"took back the copy on {last}")
+
+
+def plan_to_mirror(group: VolumeGroup, volume: LogicalVolume, wanted: int) -> VolumePlan:
+    """What the flow would do."""
+    if why := why_not_mirror(group, volume, wanted):
+        return VolumePlan(reason=why)
+    more, acts = wanted + 1 - len(volume.images), []
+    if more:
+        size = gibibytes(volume.size)
+        made = f"make {_copies(more)} of {size} where no other copy lies"
+        acts.append(made if more > 0 else f"drop {_copies(-more)}")
+    if wanted and (more > 0 or not volume.synchronised):
+        acts.append("watch until all copies are the same")
+    if volume.active and not acts:
+        return VolumePlan(reason=f"{_has(volume)} already")
+    return plan_of(volume, _busy(volume, wanted), acts, activated=True)
+
+
+def _busy(volume: LogicalVolume, wanted: int) -> str | None:
+    """What LVM has to end first; None when the way is free."""
+    if volume.move is not None:
+        return f"{volume.name} is being moved off {volume.move.source}"
+    if volume.active and not volume.synchronised and len(volume.images) != wanted + 1:
+        return f"the copies of {volume.name} are being filled: {_percent(volume):.0f} %"
+    return None
 
 
 def _percent(volume: LogicalVolume) -> float:
     return _FILLED if volume.synchronised else volume.percent or 0.0
 
 
-def _copies(volume: LogicalVolume) -> str:
-    count = len(volume.images) - 1
+def _has(volume: LogicalVolume) -> str:
+    return f"{volume.name} has {_copies(len(volume.images) - 1)} besides the first"
+
+
+def _copies(count: int) -> str:
     return f"{count or 'no'} {'copy' if count == 1 else 'copies'}"
 
 

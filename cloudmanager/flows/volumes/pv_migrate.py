@@ -17,12 +17,13 @@ from cloudmanager.flows.volumes.logical import (
     stop_using,
     why_locked,
 )
-from cloudmanager.volumes.rules import why_not_move
+from cloudmanager.flows.volumes.plan import VolumePlan, plan_of
+from cloudmanager.host.lvm import gibibytes
+from cloudmanager.volumes.rules import targets, why_not_move
 
 if TYPE_CHECKING:
     from cloudmanager.flows.run import Run
-    from cloudmanager.flows.volumes.logical import Found
-    from cloudmanager.host.lvm import Move
+    from cloudmanager.host.lvm import LogicalVolume, Move, VolumeGroup
 
 
 async def look_at_disks(run: Run) -> Outcome:
@@ -31,10 +32,10 @@ async def look_at_disks(run: Run) -> Outcome:
     volume, source = found.volume, run.params["source_pv"]
     if why := await why_locked(run, found):
         return Fail(why)
-    if why := _busy(run, found):
+    if why := _busy(found.group, volume, source):
         return Wait(run.ports.config.volumes.poll_interval, why)
     run.memo["extents"], run.memo["active"] = volume.extents_on(source), volume.active
-    if _own_move(run, found):
+    if _own_move(volume, source):
         return Done(f"{volume.name} is being moved off {source} already")
     if why := why_not_move(found.group, volume, source, run.params.get("dest_pv")):
         return Fail(why)
@@ -45,9 +46,9 @@ async def begin_to_move(run: Run) -> Outcome:
     """Tell LVM to move it, unless it does so already or has done it."""
     found = await find(run)
     volume, source = found.volume, run.params["source_pv"]
-    if _own_move(run, found) or not volume.extents_on(source):
+    if _own_move(volume, source) or not volume.extents_on(source):
         return Done()
-    if why := _busy(run, found):
+    if why := _busy(found.group, volume, source):
         return Wait(run.ports.config.volumes.poll_interval, why)
     destination = {"destination": run.params["dest_pv"]} if run.params.get("dest_pv") else {}
     kind = "lvm-move-to" if destination else "lvm-move"
@@ -59,7 +60,7 @@ async def watch_the_move(run: Run) -> Outcome:
     """Wait for its end. A move without progress may have lost its process: LVM is told to go on with it."""
     found = await find(run)
     volume, source, extents = found.volume, run.params["source_pv"], run.memo["extents"]
-    if move := _own_move(run, found):
+    if move := _own_move(volume, source):
         percent = move.percent or 0.0
         show_progress(run, percent, extents)
         await _push(run, percent)
@@ -88,7 +89,7 @@ async def end_the_move(run: Run) -> Outcome:
         return Done()
     found = await find(run)
     volume, source, extents = found.volume, run.params["source_pv"], run.memo["extents"]
-    if _own_move(run, found):
+    if _own_move(volume, source):
         await command(run, "lvm-move-abort", source=source)
         return Wait(0.0, "LVM was told to end the move")
     left = volume.extents_on(source)
@@ -99,20 +100,36 @@ async def end_the_move(run: Run) -> Outcome:
     )
 
 
-def _own_move(run: Run, found: Found) -> Move | None:
+def plan_to_move(
+    group: VolumeGroup, volume: LogicalVolume, source: str, destination: str | None
+) -> VolumePlan:
+    """What the flow would do."""
+    if move := _own_move(volume, source):
+        under_way = f"watch the move off {source} that is under way, at {move.percent or 0.0:.0f} %"
+        return plan_of(volume, None, [under_way], activated=False)
+    if volume.move is None and (why := why_not_move(group, volume, source, destination)):
+        return VolumePlan(reason=why)
+    extents = volume.extents_on(source)
+    size = gibibytes(extents * group.extent)
+    what = f"{extents} extents ({size})" if volume.move is None else "what it has by then"
+    names = ", ".join(targets(group, volume, source, destination))
+    act = f"move {what} off {source} to {destination or f'what LVM chooses of {names}'}"
+    return plan_of(volume, _busy(group, volume, source), [act], activated=False)
+
+
+def _own_move(volume: LogicalVolume, source: str) -> Move | None:
     """The move of this volume off this physical volume, whoever has begun it."""
-    move = found.volume.move
-    return move if move is not None and move.source == run.params["source_pv"] else None
+    move = volume.move
+    return move if move is not None and move.source == source else None
 
 
-def _busy(run: Run, found: Found) -> str | None:
+def _busy(group: VolumeGroup, volume: LogicalVolume, source: str) -> str | None:
     """What LVM has to end first; None when the way is free."""
-    volume, source = found.volume, run.params["source_pv"]
-    if _own_move(run, found):
+    if _own_move(volume, source):
         return None
     if volume.move is not None:
         return f"{volume.name} is being moved off {volume.move.source}"
-    if any(move.source == source for move in found.group.moves):
+    if any(move.source == source for move in group.moves):
         return f"something else is being moved off {source}"
     if volume.active and not volume.synchronised:
         return f"the copies of {volume.name} are being filled"

@@ -38,6 +38,8 @@ VOLUME: Words = {
     "lock_exclusive": ("Whether one of them holds it alone.", True),
 }
 
+_ACTION: Words = {"deadline": MOVING["deadline"], "dry_run": MOVING["dry_run"]}
+
 SCHEMAS: Mapping[str, Words] = {
     "BackendShape": BACKEND,
     "LogicalVolumeShape": {
@@ -63,13 +65,26 @@ SCHEMAS: Mapping[str, Words] = {
     },
     "VolumeSummary": VOLUME,
     "VolumeShape": VOLUME,
+    "VolumePlanShape": {
+        "action": ("What would be done.", "mirror"),
+        "volume_id": VOLUME["volume_id"],
+        "host": BACKEND["host"],
+        "vg_name": BACKEND["vg_name"],
+        "lv_name": ("Its name in LVM.", f"volume-{VOLUME_ID}"),
+        "acts": (
+            "What would be done, in order; empty when nothing can or need be done.",
+            ["make 1 copy of 1.00g where no other copy lies", "watch until all copies are the same"],
+        ),
+        "reason": ("Why nothing; null when there are acts.", None),
+    },
+    "VolumeAction": _ACTION,
     "MirrorVolume": {
+        **_ACTION,
         "mirror_count": ("Copies besides the first; 0 ends mirroring.", 1),
-        "deadline": MOVING["deadline"],
     },
     "MigrateVolume": {
+        **_ACTION,
         "source_pv": ("The physical volume that the volume shall leave.", "/dev/mapper/mpathb"),
         "dest_pv": ("Where to; null or absent: LVM chooses.", "/dev/mapper/mpathc"),
-        "deadline": MOVING["deadline"],
     },
 }
