@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -q --disable-pip-version-check
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q
-PEERS := openipmi ipmitool freeipmi-tools postgresql mariadb-server-core mbpoll snmp snmpd openssh-server prometheus tftpd-hpa tftp-hpa curl grub-common user-mode-linux lvm2 sanlock libvirt-clients
-PEER_PROGRAMS := ipmi_sim ipmitool ipmipower initdb mariadbd mbpoll snmpget snmpd sshd prometheus promtool in.tftpd tftp curl grub-script-check virsh
+PEERS := openipmi ipmitool freeipmi-tools postgresql mariadb-server-core mbpoll snmp snmpd openssh-server prometheus tftpd-hpa tftp-hpa curl grub-common user-mode-linux lvm2 sanlock libvirt-clients faketime
+PEER_PROGRAMS := ipmi_sim ipmitool ipmipower initdb mariadbd mbpoll snmpget snmpd sshd prometheus promtool in.tftpd tftp curl grub-script-check virsh faketime
 
 .PHONY: help
 help: ## Show this help

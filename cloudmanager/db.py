@@ -7,6 +7,7 @@ on SQLite, and may not write; no wait is endless.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cloudmanager.errors import Misconfigured
+from cloudmanager.shared_clock import SharedClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +72,8 @@ class Database:
         to_write, to_read = _SQLITE_TRANSACTIONS if is_sqlite else _POSTGRESQL_TRANSACTIONS
         self._writer = sessionmaker(self.engine.execution_options(**to_write), expire_on_commit=False)
         self._reader = sessionmaker(self.engine.execution_options(**to_read), expire_on_commit=False)
+        self.now: Callable[[], float] = time.time if is_sqlite else SharedClock(self._servers_time).now
+        """Seconds since the epoch for what processes agree on: PostgreSQL's clock, or SQLite's machine's."""
 
     @classmethod
     def from_config(cls, config: Config) -> Database:
@@ -107,6 +111,10 @@ class Database:
         """Raise an SQLAlchemy error when the database does not answer."""
         with self.reading() as session:
             session.execute(text("SELECT 1"))
+
+    def _servers_time(self) -> float:
+        with self.reading() as session:
+            return float(session.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
     def close(self) -> None:
         """Give all connections back."""

@@ -6,7 +6,6 @@ that still holds the claim: a crash leaves both or none, and a request that slep
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,7 +66,7 @@ def take(database: Database, claim: Claim, not_before: datetime) -> Answer | Non
         "path": claim.path,
         "digest": claim.digest,
         "claim": claim.token,
-        "claimed_until": time.time() + PATIENCE,
+        "claimed_until": database.now() + PATIENCE,
         "created_at": utc_now(),
     }
     with database.transaction() as session:
@@ -80,7 +79,7 @@ def take(database: Database, claim: Claim, not_before: datetime) -> Answer | Non
         if row.created_at >= not_before:
             if row.digest != claim.digest:
                 raise _of_another(row)
-            if row.claimed_until > time.time():
+            if row.claimed_until > database.now():
                 raise _in_flight()
             if row.status is not None:
                 return Answer(row.status, row.headers or {}, row.body or b"")
@@ -89,10 +88,9 @@ def take(database: Database, claim: Claim, not_before: datetime) -> Answer | Non
         return None
 
 
-def keep(session: Session, claim: Claim, answer: Answer, seconds: float = 0.0) -> None:
-    """Keep an answer, which may be replaced for some seconds; raises `Conflict` when the claim was lost."""
+def keep(session: Session, claim: Claim, answer: Answer, until: float = 0.0) -> None:
+    """Keep an answer, which may be replaced `until` that time; raises `Conflict` when the claim was lost."""
     kept = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-    until = time.time() + seconds if seconds else 0.0
     done: CursorResult[Any] = session.execute(  # type: ignore[assignment]
         update(IdempotencyKey).where(*_held(claim)).values(claimed_until=until, **kept)
     )

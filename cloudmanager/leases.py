@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
 
 def hold(database: Database, name: str, holder: str, *, now: float, seconds: float) -> bool:
-    """Take or renew the lease `name` for so many seconds; False while another has it."""
+    """Take or renew the lease `name` for so many seconds; False while another has it.
+
+    `now` is `database.now()`. A lease that reaches much further ahead than this one was taken before that
+    clock was set back: its holder may have died long ago, and takes it again if it has not.
+    """
     with database.transaction() as session:
         taken = session.execute(
             update(Lease)
-            .where(Lease.name == name, or_(Lease.holder == holder, Lease.until <= now))
+            .where(
+                Lease.name == name,
+                or_(Lease.holder == holder, Lease.until <= now, Lease.until > now + 2 * seconds),
+            )
             .values(holder=holder, until=now + seconds)
             .returning(Lease.name)
         ).first()

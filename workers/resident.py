@@ -48,7 +48,7 @@ class Resident:
         self.config = config
         self.database = Database.from_config(config)
         self.bell = Bell(config)
-        self.clock = SystemClock()
+        self.clock = SystemClock(self.database.now)
         self._vault = Vault(Path(config.secrets.key_file))
         self._host = host_port(self.database, self._vault, config)
         self._ready = threading.Event()
@@ -106,7 +106,7 @@ class Resident:
             clock=self.clock,
             config=self.config,
             signing=SigningKeys(self._vault),
-            storages=Storages(timeout=self.config.extra_availability_check.timeout),
+            storages=Storages(timeout=self.config.extra_availability_check.timeout, clock=self.database.now),
             tenants=tenants,
             names=DomainHook(self.config.portal),
             vault=self._vault,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,6 +24,8 @@ _LEASE = "scheduler"
 _LEASE_SECONDS = 10.0
 _COLLECTION_SECONDS = 60.0
 _PRUNE_SECONDS = 3600.0
+_EXPIRES = 7200.0
+"""Seconds for which what is sent waits for a worker. Not fewer: the worker compares with its machine's clock."""
 
 
 def beat_service(config: Config) -> Service:
@@ -45,8 +46,9 @@ def beat_service(config: Config) -> Service:
 
 
 def _entry(task: str, seconds: float) -> dict[str, Any]:
-    """Sent at this interval; whoever has not taken it when the next is sent need not any more."""
-    return {"task": task, "schedule": seconds, "options": {"queue": upkeep.QUEUE, "expires": seconds}}
+    """Sent at this interval; what is much older need not be done any more."""
+    options = {"queue": upkeep.QUEUE, "expires": max(seconds, _EXPIRES)}
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 class LeadingScheduler(Scheduler):
@@ -82,7 +84,8 @@ class LeadingScheduler(Scheduler):
 
     def _lead(self) -> bool:
         try:
-            return leases.hold(self.database, _LEASE, self._holder, now=time.time(), seconds=_LEASE_SECONDS)
+            now = self.database.now()
+            return leases.hold(self.database, _LEASE, self._holder, now=now, seconds=_LEASE_SECONDS)
         except DBAPIError as error:
             log.warning("database away; not scheduling", error=type(error.orig).__name__)
             return False

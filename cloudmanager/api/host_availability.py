@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -127,7 +126,7 @@ def _availability(host: str, closely: Collection[str] = ()) -> dict[str, Any]:
     async def look(cloud: CloudPort) -> Seen:
         await cloud.service(host)
         storages = _storages(given.config.extra_availability_check.timeout)
-        lookout = Lookout(given.config, given.database, cloud, storages, time.time)
+        lookout = Lookout(given.config, given.database, cloud, storages, given.database.now)
         return await lookout.look(counts=False, closely=closely)
 
     seen = given.cloud.ask(look)

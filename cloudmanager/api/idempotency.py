@@ -58,7 +58,8 @@ def keep(session: Session, response: Response, *, seconds: float = 0.0) -> Respo
     """
     if "claim" in g:
         answer = _answer_of(response)
-        idempotency.keep(session, g.claim, answer, seconds)
+        until = services().database.now() + seconds if seconds else 0.0
+        idempotency.keep(session, g.claim, answer, until)
         g.kept = None if seconds else answer
     return response
 

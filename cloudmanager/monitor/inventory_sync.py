@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -77,7 +76,7 @@ class InventorySync:
 
     def _take_turn(self) -> bool:
         holder = f"{self._name} {uuid.uuid4()}"
-        if not leases.hold(self._database, LEASE, holder, now=time.time(), seconds=self._interval):
+        if not leases.hold(self._database, LEASE, holder, now=self._database.now(), seconds=self._interval):
             return False
         self._holder = holder
         return True

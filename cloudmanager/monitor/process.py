@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -72,7 +71,7 @@ class _Monitor:
         """Start, run until a signal, log out of everything."""
         options = self._options
         pace = Pace(options.interval, options.longest_interval, options.misses, options.at_once)
-        poller = Poller(pace, self._open, self._looks.append, time.time)
+        poller = Poller(pace, self._open, self._looks.append, self._database.now)
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -128,7 +127,7 @@ class _Monitor:
             await asyncio.sleep(every)
 
     def _share(self, seconds: float) -> list[Watched]:
-        monitors = roll.check_in(self._database, self._name, time.time(), seconds)
+        monitors = roll.check_in(self._database, self._name, self._database.now(), seconds)
         return roll.share(roll.watched(self._database), self._name, monitors)
 
     async def _write(self) -> None:

@@ -60,12 +60,12 @@ class Tracker:
         ring: Callable[[Sequence[str], str], None],
         name: str,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._loop_time: float = config.node_tracker.loop_time
         self._database = database
         self._name = name
-        self._clock = clock
+        self._clock = clock = clock or database.now
         storages = Storages(timeout=config.extra_availability_check.timeout, clock=clock)
         self._lookout = Lookout(config, database, cloud, storages, clock)
         self._ledger = Ledger(

@@ -59,14 +59,14 @@ class Deliverer:
         vault: Vault,
         name: str,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         options = config.webhooks
         self._options = options
         self._database = database
         self._vault = vault
         self._name = name
-        self._clock = clock
+        self._clock = clock = clock or database.now
         self._sender = Sender(config, clock)
         self._pace = queue.Pace(options.retry_delay, options.longest_delay)
         self._lease = options.timeout + _SPARE

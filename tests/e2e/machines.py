@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import signal
 import socket
 import subprocess
@@ -59,16 +60,20 @@ class Site:
             process.kill()
             process.wait()
 
-    def start_all(self, *, monitors: int = 2) -> Client:
-        """One API, two workers, two schedulers, so many monitors; a client for the API."""
+    def start_all(self, *, monitors: int = 2, first: Mapping[str, str] | None = None) -> Client:
+        """One API, two workers, two schedulers, so many monitors; a client for the API.
+
+        `first` is what the environment of the first machine, which has one of each, says.
+        """
         self.say("db", "upgrade")
         token = self.say("token", "create", "operator", "--role", "admin").split()[-1]
         self.start("api", "api")
         for number in (1, 2):
-            self.start(f"worker{number}", "worker", "--name", f"w{number}")
-            self.start(f"scheduler{number}", "scheduler")
+            environment = first if number == 1 else None
+            self.start(f"worker{number}", "worker", "--name", f"w{number}", environment=environment)
+            self.start(f"scheduler{number}", "scheduler", environment=environment)
         for number in range(1, monitors + 1):
-            self.start(f"monitor{number}", "monitor")
+            self.start(f"monitor{number}", "monitor", environment=first if number == 1 else None)
         client = Client(f"http://127.0.0.1:{self.port}", token, self.logs)
         wait_until(lambda: ready(client), within=80, why=self.logs)
         return client
@@ -81,9 +86,11 @@ class Site:
         assert said.returncode == 0, said.stderr
         return said.stdout
 
-    def start(self, name, *words):
+    def start(self, name, *words, environment=None):
         with (self.directory / f"{name}.log").open("a") as log:
-            self.processes[name] = subprocess.Popen(self.command(*words), stdout=log, stderr=log)
+            self.processes[name] = subprocess.Popen(
+                self.command(*words), stdout=log, stderr=log, env={**os.environ, **(environment or {})}
+            )
 
     def start_broker(self):
         command = [str(find_server()), "--port", str(self.broker_port), "--bind", "127.0.0.1", "--save", ""]

@@ -1,4 +1,7 @@
-"""The product as a site runs it past one machine: PostgreSQL, Redis, and several of each process."""
+"""The product as a site runs it past one machine: PostgreSQL, Redis, and several of each process.
+
+The clock of one machine is an hour ahead; what is killed is what runs there.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 
 from bench.power import register
 from bench.rack import rack
+from tests.peers.faketime import wrong_clock
 from tests.peers.postgresql import PostgreSql
 
 from .machines import Site
@@ -27,7 +31,7 @@ def site(tmp_path):
 
 @pytest.fixture
 def client(site):
-    client = site.start_all()
+    client = site.start_all(first=wrong_clock(3600))
     yield client
     client.close()
 
