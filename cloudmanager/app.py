@@ -188,4 +188,4 @@ def _routes() -> tuple[Flask, Api]:
 
 def _document(api: Api) -> dict[str, Any]:
     classes = {name: key[0] for key, name in api.ma_plugin.converter.refs.items()}
-    return finish(api.spec.to_dict(), classes)
+    return unversioned.described(finish(api.spec.to_dict(), classes))

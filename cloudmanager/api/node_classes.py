@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from cloudmanager.api import filters
 from cloudmanager.api.body import Body
-from cloudmanager.api.fields import name, name_or_nothing
+from cloudmanager.api.fields import identifier, name, name_or_nothing
 from cloudmanager.api.reading import Nested, Source
 from cloudmanager.api.resource import Parent, Resource, Variables
 from cloudmanager.api.usage import refuse_if_used
@@ -50,8 +50,9 @@ class NodeTypeBody(Body):
 
 
 class NodeTypeChange(Body):
-    """Changes of a type."""
+    """Changes of a type; `type_id`, if given, is the one in the path."""
 
+    type_id = identifier()
     name = name_or_nothing()
 
 
@@ -110,6 +111,18 @@ def prepare_class(
     return {**body, "node_types": types}
 
 
+def prepare_type(
+    _session: Session, body: dict[str, Any], row: NodeType | None, _variables: Variables
+) -> dict[str, Any]:
+    """A type keeps its id."""
+    named = body.pop("type_id", None)
+    if row is not None and named not in (None, row.id):
+        raise InvalidInput(
+            f"type_id: the path names type {row.id}", {"type_id": ["Not the one in the path."]}
+        )
+    return body
+
+
 def types_of_classes(session: Session, class_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     """{class: its types}."""
     query = select(NodeType.node_class_id, NodeType.id, NodeType.name).order_by(NodeType.id)
@@ -158,6 +171,7 @@ node_types = Resource(
     parent=Parent("node_class", "node_class_id", NodeClass, NodeType.node_class_id),
     create_body=NodeTypeBody(),
     update_body=NodeTypeChange(),
+    prepare=prepare_type,
     release=release_type,
     countable=False,
 ).register()

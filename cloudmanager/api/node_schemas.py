@@ -116,6 +116,7 @@ class NodeShape(Schema):
     inventory_code = fields.String(allow_none=True)
     created_at = fields.DateTime()
     dcc = fields.Boolean()
+    image_id = fields.Integer(allow_none=True)
     image = fields.Nested(ImageReference, allow_none=True)
     node_class = fields.Nested(ClassReference, allow_none=True)
     node_type = fields.Nested(TypeReference, allow_none=True)

@@ -141,6 +141,7 @@ def present(row: Any, controls: list[dict[str, Any]], storages: list[dict[str, A
         "inventory_code": inventory_code,
         "created_at": created_at,
         "dcc": dcc,
+        "image_id": image_id,
         "image": None if image_id is None else {"id": image_id, "name": image_name},
         "node_class": None
         if class_id is None

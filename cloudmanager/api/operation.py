@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flask import Response, request
 from werkzeug.routing import BaseConverter
 
-from cloudmanager.api import auth, policy
+from cloudmanager.api import auth, policy, unversioned
 from cloudmanager.api.body import read_body
 from cloudmanager.api.document.operations import error_statuses, responses, words
 from cloudmanager.api.fields import MAX_INTEGER
@@ -82,9 +82,9 @@ def operation(
 
     def decorate(function: View) -> View:
         endpoint = name or function.__name__
-        path = f"{blueprint.url_prefix or ''}{rule}"
+        paths = unversioned.names_of(f"{blueprint.url_prefix or ''}{rule}")
         allowing = (
-            policy.declare(blueprint.name, endpoint, role, summary=summary, method=method, path=path)
+            policy.declare(blueprint.name, endpoint, role, summary=summary, method=method, paths=paths)
             if role
             else None
         )

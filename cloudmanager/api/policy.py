@@ -29,6 +29,8 @@ from cloudmanager.api.services import services
 from cloudmanager.errors import Forbidden, Misconfigured
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask import Flask
 
     from cloudmanager.api.caller import Caller
@@ -66,17 +68,21 @@ _KEY = "cloudmanager.policy"
 _declared: dict[str, DocumentedRuleDefault] = {}
 
 
-def declare(group: str, operation: str, role: Least, *, summary: str, method: str, path: str) -> str:
+def declare(
+    group: str, operation: str, role: Least, *, summary: str, method: str, paths: Sequence[str]
+) -> str:
     """Declare the rule of an operation with the least role that it takes by default; answers its name."""
     name = rule_name(group, operation)
-    where: Operation = {"method": method, "path": re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)}
+    where: list[Operation] = [
+        {"method": method, "path": re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)} for path in paths
+    ]
     rule = _declared.get(name)
     if rule is None:
-        _declared[name] = DocumentedRuleDefault(name, f"rule:{role.title}", summary, [where])
+        _declared[name] = DocumentedRuleDefault(name, f"rule:{role.title}", summary, where)
     elif rule.check_str != f"rule:{role.title}":
         raise ValueError(f"two operations share the rule {name}, but not their role")
-    elif where not in rule.operations:
-        rule.operations.append(where)
+    else:
+        rule.operations.extend(one for one in where if one not in rule.operations)
     return name
 
 

@@ -12,6 +12,7 @@ from cloudmanager.api.task_shapes import TaskShape
 from cloudmanager.app import openapi_document
 
 WHEN_ASKED_FOR = ("os_hypervisor", "hwinfo")
+SHORT = re.compile("/v1/(sign($|/)|domains/actions/get-store$)")
 SNAPSHOT = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
@@ -37,7 +38,9 @@ def test_every_route_is_in_the_document(api):
         for method in methods
         if method != "parameters"
     }
-    assert documented == routes
+    assert documented == routes | {
+        (path.removeprefix("/v1"), method) for path, method in routes if SHORT.match(path)
+    }
 
 
 def test_every_operation_is_described():

@@ -74,7 +74,7 @@ def test_one_rule_cannot_mean_two_roles(monkeypatch):
     from cloudmanager.tokens import Role
 
     monkeypatch.setattr(policy, "_declared", {})
-    where = {"summary": "Do", "method": "POST", "path": "/x"}
+    where = {"summary": "Do", "method": "POST", "paths": ["/x"]}
     policy.declare("nodes", "reset_node", Role.MEMBER, **where)
     with pytest.raises(ValueError, match="nodes:reset"):
         policy.declare("nodes", "reset_nodes", Role.ADMIN, **where)

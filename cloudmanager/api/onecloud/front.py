@@ -41,7 +41,7 @@ SEE_ALL = policy.declare(
     Role.ADMIN,
     summary="See servers of all projects, and their hosts",
     method="GET",
-    path=f"{OURS}/servers",
+    paths=[f"{OURS}/servers"],
 )
 _KINDS: Mapping[int, type[CloudManagerError]] = {
     400: Malformed,

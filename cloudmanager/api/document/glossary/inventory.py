@@ -56,7 +56,7 @@ SCHEMAS: Mapping[str, Words] = {
     },
     "NodeTypeShape": TYPE,
     "NodeTypeBody": TYPE,
-    "NodeTypeChange": TYPE,
+    "NodeTypeChange": {**TYPE, "type_id": ("Number of the type, as in the path.", 27)},
     "NodeClassShape": CLASS,
     "NodeClassBody": CLASS_BODY,
     "NodeClassChange": CLASS_BODY,
