@@ -12,6 +12,9 @@ from cloudmanager.models import Lease
 if TYPE_CHECKING:
     from cloudmanager.db import Database
 
+_SET_BACK = 600.0
+"""Seconds by which a lease may reach further ahead than ours, because it was asked for with other options."""
+
 
 def hold(database: Database, name: str, holder: str, *, now: float, seconds: float) -> bool:
     """Take or renew the lease `name` for so many seconds; False while another has it.
@@ -24,7 +27,7 @@ def hold(database: Database, name: str, holder: str, *, now: float, seconds: flo
             update(Lease)
             .where(
                 Lease.name == name,
-                or_(Lease.holder == holder, Lease.until <= now, Lease.until > now + 2 * seconds),
+                or_(Lease.holder == holder, Lease.until <= now, Lease.until > now + seconds + _SET_BACK),
             )
             .values(holder=holder, until=now + seconds)
             .returning(Lease.name)

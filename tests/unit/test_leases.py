@@ -30,8 +30,9 @@ def test_leases_of_other_names_are_other_leases(database):
     assert leases.hold(database, "other work", "b", now=100.0, seconds=10)
 
 
-def test_a_holder_that_is_a_little_ahead_is_not_robbed(database):
-    assert hold(database, "a", 100.5)
+@pytest.mark.parametrize("length", [10.5, 60.0])
+def test_a_holder_that_is_a_little_ahead_or_asked_for_more_is_not_robbed(database, length):
+    assert leases.hold(database, "work", "a", now=100.0, seconds=length)
     assert not hold(database, "b", 100.0)
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from cloudmanager.config import load
 from cloudmanager.errors import CloudUnreachable
 from cloudmanager.models import Node
-from cloudmanager.monitor import inventory_sync
 from cloudmanager.monitor.inventory_sync import AGAIN_AFTER, LOOK_EVERY, SYNCS, InventorySync
 from cloudmanager.monitor.process import _Monitor
 from cloudmanager.vault import create_key_file
@@ -26,10 +25,10 @@ NOVA = {
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch, database):
     """A clock that the test moves."""
-    clock = SimpleNamespace(time=lambda: clock.at, now=lambda: clock.at, at=1_700_000_000.0)
-    monkeypatch.setattr(inventory_sync, "time", clock)
+    clock = SimpleNamespace(now=lambda: clock.at, at=1_700_000_000.0)
+    monkeypatch.setattr(database, "now", clock.now)
     return clock
 
 

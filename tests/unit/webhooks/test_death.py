@@ -42,6 +42,7 @@ async def test_an_event_outlives_the_monitor_that_was_sending_it(
     released.set()
     assert site.rows("status", "attempts") == [("pending", 0), ("pending", 0)]
 
+    site.now = time.time()
     await site.deliver(site.deliverer("two"))
     assert receiver.ids == ["a"]  # the dead one's lease still lasts
     site.now = time.time() + 60
