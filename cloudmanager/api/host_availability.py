@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 
 from cloudmanager.api.answers import answer
 from cloudmanager.api.document.answers import Answer
-from cloudmanager.api.hosts import blueprint
+from cloudmanager.api.hosts import SpareChoiceShape, blueprint, spares_for
 from cloudmanager.api.idempotency import keep
 from cloudmanager.api.operation import operation, wrapped
 from cloudmanager.api.services import services
@@ -19,6 +19,7 @@ from cloudmanager.errors import NotFound
 from cloudmanager.flows.hosts.loans import loan_for, loan_of
 from cloudmanager.tokens import Role
 from cloudmanager.tracking.look import Lookout
+from cloudmanager.tracking.stand_in import asks_for_spare, with_spare
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from cloudmanager.availability.evidence import Evidence
     from cloudmanager.openstack.port import CloudPort
+    from cloudmanager.tracking.decision import Verdict
     from cloudmanager.tracking.look import Seen
     from cloudmanager.tracking.snapshot import Decision, HostFacts
 
@@ -80,6 +82,7 @@ class AvailabilityShape(Schema):
     mode = fields.String()
     decision = fields.Nested(DecisionShape, allow_none=True)
     spare = fields.String(allow_none=True)
+    spare_to_ask = fields.Nested(SpareChoiceShape, allow_none=True)
     lent_for = fields.String(allow_none=True)
 
 
@@ -132,10 +135,15 @@ def _availability(host: str, closely: Collection[str] = ()) -> dict[str, Any]:
     seen = given.cloud.ask(look)
     if host not in seen.snapshot.hosts:
         raise NotFound(f"Nova knows no compute host {host}")
-    shown = _shown(seen, seen.snapshot.hosts[host], given.config.node_tracker.enabled)
     with given.database.reading() as session:
         spare, own = loan_for(session, host), loan_of(session, host)
-    return {**shown, "spare": spare and spare.host, "lent_for": own and own.lost_host}
+    lent = {"spare": spare and spare.host, "lent_for": own and own.lost_host}
+    tracker, verdict, choice = given.config.node_tracker, seen.verdicts[host], None
+    if asks_for_spare(verdict, use_spares=tracker.use_spares, lent=lent["spare"]):
+        choice = spares_for(host)
+        verdict = with_spare(verdict, choice)
+    shown = _shown(seen.snapshot.hosts[host], verdict, tracker.enabled)
+    return {**shown, **lent, "spare_to_ask": choice and choice.told()}
 
 
 @cache
@@ -144,8 +152,7 @@ def _storages(timeout: float) -> Storages:
     return Storages(timeout=timeout)
 
 
-def _shown(seen: Seen, host: HostFacts, mode: str) -> dict[str, Any]:
-    verdict = seen.verdicts[host.name]
+def _shown(host: HostFacts, verdict: Verdict, mode: str) -> dict[str, Any]:
     return {
         **verdict.told(),
         "host": host.name,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flask import Response
     from sqlalchemy.orm import Session
 
+    from cloudmanager.flows.hosts.spare_choice import Choice
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.openstack.records import Hypervisor, Service
 
@@ -249,7 +250,7 @@ def _serve_host_action(action: str, summary: str, body: Body) -> None:
         if body.pop("dry_run", False):
             plan = services().cloud.ask(lambda cloud: plan_for(cloud, kind, host_name, body))
             if body.get("use_spare") and not plan["up"]:
-                plan["spare"] = _spare_for(host_name)
+                plan["spare"] = spares_for(host_name).told()
             return answer({"plan": {"action": action, "at_a_time": 1, "hosts": [plan]}})
         services().cloud.ask(lambda cloud: cloud.service(host_name))
         deadline = body.pop("deadline", None)
@@ -260,18 +261,14 @@ def _serve_host_action(action: str, summary: str, body: Body) -> None:
             )
 
 
-def _spare_for(host: str) -> dict[str, Any]:
-    """Which spare would be asked to stand in for a host, or why none."""
+def spares_for(host: str) -> Choice:
+    """Which spares could stand in for a host now."""
 
     async def read(query: Callable[[Session], T]) -> T:
         with services().database.reading() as session:
             return query(session)
 
-    choice = services().cloud.ask(lambda cloud: find_spare(cloud, read, host))
-    if not choice.fitting:
-        return {"host": None, "node_id": None, "reason": choice.why_none()}
-    best = choice.fitting[0]
-    return {"host": best.host, "node_id": best.node_id, "reason": None}
+    return services().cloud.ask(lambda cloud: find_spare(cloud, read, host))
 
 
 _serve_host_action(

@@ -70,6 +70,12 @@ class Verdict:
         """The first gate that is not passed."""
         return next((each.gate for each in self.passages if not isinstance(each.answer, Pass)), None)
 
+    @property
+    def may_be_evacuated(self) -> bool:
+        """Whether it is down, and every gate is open or only waits."""
+        down = self.state not in (State.UP, State.UNKNOWN)
+        return down and not any(isinstance(each.answer, Refuse) for each in self.passages)
+
     def told(self) -> dict[str, Any]:
         """The same in values that JSON can hold."""
         return {

@@ -75,6 +75,38 @@ def test_both_hosts_show_the_loan(api, loan):
     assert (other["spare"], other["lent_for"]) == (None, None)
 
 
+@pytest.fixture
+def tracked(api, nova):
+    """`r1n02` is down and may be evacuated in the end; answers its availability."""
+    node_id = api.node(name="r1n02")["id"]
+    api.assign(node_id, api.control()["id"])
+    for option, value in {"use_spares": True, "max_down_hosts": 5}.items():
+        api.services.config.set_override(option, value, "node_tracker")
+    return lambda: api.get("/v1/hosts/r1n02/availability", role="reader")["availability"]
+
+
+def test_which_spare_would_be_asked_is_told_ahead(api, tracked, spare):
+    found = tracked()
+    assert found["state"] == "counting"
+    assert found["spare_to_ask"] == {"host": "r1n03", "node_id": spare, "reason": None}
+    assert found["next"].endswith(f"; spare r1n03 (node {spare}) would be asked to stand in")
+    assert api.get("/v1/hosts/r1n01/availability", role="reader")["availability"]["spare_to_ask"] is None
+    api.services.config.set_override("use_spares", False, "node_tracker")
+    assert tracked()["spare_to_ask"] is None
+    with api.database.reading() as session:
+        assert session.scalars(select(FlowRow)).all() == []
+
+
+def test_that_no_spare_fits_is_told_ahead(api, tracked):
+    why = "no node of the class hypervisor is reserved"
+    assert tracked()["spare_to_ask"] == {"host": None, "node_id": None, "reason": why}
+    assert why in tracked()["next"]
+
+
+def test_no_other_is_asked_while_one_stands_in(api, tracked, loan):
+    assert (tracked()["spare"], tracked()["spare_to_ask"]) == ("r1n03", None)
+
+
 def test_a_spare_is_returned_by_a_task(api, loan):
     response = api.ask("POST", RETURN, role="admin", body={"deadline": 60})
     assert response.status_code == 202

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudmanager.flows.hosts.room import UNKNOWN, Room
 from cloudmanager.flows.servers.destinations import same_cpu
@@ -65,6 +65,12 @@ class Choice:
         if not self.unfit:
             return "no node of the class hypervisor is reserved"
         return "; ".join(f"{host}: {why}" for host, why in self.unfit.items())
+
+    def told(self) -> dict[str, Any]:
+        """The best, or why there is none, in values that JSON can hold."""
+        if not self.fitting:
+            return {"host": None, "node_id": None, "reason": self.why_none()}
+        return {"host": self.fitting[0].host, "node_id": self.fitting[0].node_id, "reason": None}
 
 
 def choose(spares: Iterable[Spare], need: Need) -> Choice:

@@ -56,6 +56,7 @@ SCHEMAS: Mapping[str, Words] = {
         "mode": ("`True`, `observe` or `False`, as `[node_tracker] enabled` says.", "True"),
         "decision": "The evacuation that was begun for the present outage.",
         "spare": ("The spare that stands in for it.", None),
+        "spare_to_ask": "Which spare its evacuation would ask for; null when none is to be expected.",
         "lent_for": ("The host for which it stands in, when it is a spare that is lent.", None),
     },
 }
