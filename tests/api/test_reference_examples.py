@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.api.story import NOTHING, TIME, play
+from cloudmanager.api import power_controls
+from cloudmanager.drivers import DRIVERS
+from tests.api.story import NOTHING, TEXT, TIME, end_tasks, play
+from tests.api.test_power import finish
 
 CLASSES = {
     "hypervisor": ["", "QEMU", "KVM", "Docker", "Xen", "VMware", "HyperV"],
@@ -23,6 +26,7 @@ FIRST_CLASSES = [
 TYPES = [{"id": "$type1", "name": "type1"}, {"id": "$type2", "name": "type2"}]
 TEST_CLASS = {"id": "$class_id", "is_default": False, "name": "test_class", "node_types": TYPES}
 IMAGE = {"created_at": TIME, "file_data": "root=test", "id": "$image_id", "image_name": "test_image"}
+DEFAULT_IMAGE = {"created_at": TIME, "file_data": TEXT, "id": 1, "image_name": "default"}
 CONTROL = {
     "coil_map": {"1": None},
     "coils_count": 1,
@@ -74,6 +78,22 @@ ASSIGNED = {
     "power_control_port": "1",
     "protocol_type": "ipmi",
 }
+IN_USE = {
+    **CONTROL,
+    "coil_map": {
+        "1": {
+            "is_default": True,
+            "is_initialized": True,
+            "node_id": "$node_id",
+            "node_name": "test-node",
+            "power_control_port": "1",
+            "power_state": "power_on",
+        }
+    },
+    "time_updated": TIME,
+    "title": "test_power_control",
+    "used_coils_count": 1,
+}
 STORAGE = {
     "id": "$availability_storage_id",
     "name": "storage1",
@@ -89,6 +109,23 @@ CREATE_CONTROL = {
     "login": "ADMIN",
     "password": "PASSWORD",
 }
+EVERY_FIELD = {
+    "control_type": "SshDevice",
+    "protocol_type": "ssh",
+    "host": "10.35.17.34",
+    "port_number": "22",
+    "title": "by ssh",
+    "login": "root",
+    "password": "PASSWORD",
+    "ssh_key": "KEY",
+}
+OF_EVERY_FIELD = {
+    **{name: value for name, value in EVERY_FIELD.items() if name not in ("password", "ssh_key")},
+    "port_number": 22,
+    "id": "$ssh_id",
+    "time_created": TIME,
+    "used_coils_count": 0,
+}
 CREATE_STORAGE = {"name": "storage1", "compute_path": "/tmp/", "controller_path": "/tmp/"}
 
 STORY = [
@@ -100,6 +137,8 @@ STORY = [
     ("GET", "/v1/node-classes/$class_id", None, 200, {"node_class": TEST_CLASS}),
     ("PUT", "/v1/node-classes/$class_id", {"node_class": {"name": "test_class_renamed"}}, 200,
      {"node_class": {**TEST_CLASS, "name": "test_class_renamed"}}),
+    ("PUT", "/v1/node-classes/$class_id", {"node_class": {"name": "test_class", "node_types": ["type1", "type2"]}}, 200,
+     {"node_class": TEST_CLASS}),
     ("GET", "/v1/node-classes/$class_id/types/", None, 200, {"node_types": TYPES}),
     ("POST", "/v1/node-classes/$class_id/types/", {"node_type": {"name": "new_type"}}, 201,
      {"node_type": {"id": "$type_id", "name": "new_type"}}),
@@ -112,6 +151,8 @@ STORY = [
     ("DELETE", "/v1/node-classes/$class_id/types/$type_id", None, 204, NOTHING),
     ("DELETE", "/v1/node-classes/$class_id", None, 204, NOTHING),
     # PXE host images
+    ("GET", "/v1/node-images/", None, 200, {"node_images": [DEFAULT_IMAGE]}),
+    ("GET", "/v1/node-images/1", None, 200, {"node_image": DEFAULT_IMAGE}),
     ("GET", "/v1/node-images/count", None, 200, {"count": 1}),
     ("POST", "/v1/node-images/", {"node_image": {"image_name": "test_image", "file_data": "root=test"}}, 201,
      {"node_image": IMAGE}),
@@ -123,6 +164,9 @@ STORY = [
     ("PUT", "/v1/power-controls/$power_control_id", {"power_control": {"title": "test_power_control"}}, 200,
      {"power_control": {**CONTROL, "title": "test_power_control", "time_updated": TIME}}),
     ("POST", "/v1/power-controls/$power_control_id/actions/power-on", {"coil": 1}, 202, NOTHING),
+    ("POST", "/v1/power-controls/", {"power_control": EVERY_FIELD}, 201, {"power_control": OF_EVERY_FIELD}),
+    ("PUT", "/v1/power-controls/$ssh_id", {"power_control": EVERY_FIELD}, 200, {"power_control": OF_EVERY_FIELD}),
+    ("DELETE", "/v1/power-controls/$ssh_id", None, 204, NOTHING),
     # Nodes
     ("GET", "/v1/nodes/", None, 200, {"nodes": []}),
     ("POST", "/v1/nodes/", {"node": {"name": "test-node", "ip_addresses": ["10.35.22.11"]}}, 201, {"node": NODE}),
@@ -137,6 +181,8 @@ STORY = [
     ("GET", "/v1/nodes/$node_id/power-controls/", None, 200, {"power_controls": [ASSIGNED]}),
     ("GET", "/v1/nodes/$node_id/power-controls/$power_control_id", None, 200, {"power_control": ASSIGNED}),
     ("PUT", "/v1/nodes/$node_id/power-controls/$power_control_id", {"is_default": True}, 200,
+     {"power_control": ASSIGNED}),
+    ("PUT", "/v1/nodes/$node_id/power-controls/$power_control_id", {"power_control_port": "1"}, 200,
      {"power_control": ASSIGNED}),
     ("GET", "/v1/power-controls/$power_control_id/nodes", None, 200,
      {"nodes": [{"id": "$node_id", "name": "test-node", "cloud_managers": [ASSIGNED],
@@ -169,9 +215,36 @@ STORY = [
     ("GET", "/v1/tasks", None, 200, {"tasks": ["$task_id", "$first_task"]}),
     ("GET", "/v1/tasks/$task_id", None, 200, {"status": "PENDING"}),
     ("POST", "/v1/tasks/$task_id/actions/cancel", None, 202, NOTHING),
+    end_tasks,
+    ("POST", "/v1/nodes/$node_id/actions/power-off", None, 202, NOTHING),
+    end_tasks,
+    ("POST", "/v1/nodes/$node_id/actions/power-on", None, 202, NOTHING),
+    end_tasks,
+    ("GET", "/v1/power-controls/", None, 200, {"power_controls": [IN_USE]}),
+    ("POST", "/v1/power-controls/$power_control_id/actions/power-off", {"coil": 1}, 202, NOTHING),
+    end_tasks,
     # What was made is taken away
+    ("DELETE", "/v1/nodes/$node_id/power-controls/$power_control_id", None, 204, NOTHING),
+    ("DELETE", "/v1/power-controls/$power_control_id", None, 204, NOTHING),
+    ("DELETE", "/v1/nodes/$node_id", None, 204, NOTHING),
     ("DELETE", "/v1/node-images/$image_id", None, 204, NOTHING),
 ]  # fmt: skip
+BULK_STORY = [
+    ("POST", "/v1/nodes/actions/reset", {"node_ids": [1, 2]}, 200, {"failed": [], "success": [1, 2]}),
+]
+KINDS = [
+    ["ET7067", "modbus"],
+    ["DaenetIP2", "snmp"],
+    ["DaenetIP2_ACPI", "snmp"],
+    ["SshDevice", "ssh"],
+    ["IntelAMT", "intel_amt"],
+    ["SupermicroRackDevice", "ipmi"],
+]
+PROTOCOLS = ["modbus", "ipmi", "snmp", "ssh", "intel_amt"]
+DRIVERS_STORY = [
+    ("GET", "/v1/power-controls/types", None, 200, {"types": [*KINDS, ...]}),
+    ("GET", "/v1/power-controls/protocols", None, 200, {"protocols": [*PROTOCOLS, ...]}),
+]
 
 
 @pytest.mark.both_databases
@@ -185,6 +258,11 @@ def test_actions_without_fields_take_no_body(api, sent):
         api.post(f"/v1/nodes/{api.powered_node()}/actions/{action}", status=202, **sent)
 
 
-def test_bulk_reset_answers_as_shown(api):
-    answer = api.post("/v1/nodes/actions/reset?wait=0", {"node_ids": [api.powered_node()]}, 200)
-    assert answer == {"failed": [1], "success": []}
+def test_bulk_reset_answers_who_was_restarted(api):
+    finish(api, succeed=[api.powered_node(), api.powered_node()])
+    play(api, BULK_STORY)
+
+
+def test_types_and_protocols_begin_as_shown(api, monkeypatch):
+    monkeypatch.setattr(power_controls, "DRIVERS", DRIVERS)
+    play(api, DRIVERS_STORY)
