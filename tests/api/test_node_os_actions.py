@@ -270,32 +270,3 @@ def test_no_text_that_a_shell_or_a_file_would_understand_is_taken(api, action, t
         assert not set(text) & set(";|&$`'\"\\\n\r\t<>(){}*?#!=~^\0")
         assert text == text.strip()
         assert not text.startswith("-")
-
-
-REFERENCE = {
-    "enable-snmp": None,
-    "disable-snmp": None,
-    "enable-ssh": None,
-    "disable-ssh": None,
-    "disable-nodesafe": None,
-    "enable-dcc": None,
-    "disable-dcc": None,
-    "set-cpu-mode": {"cpu_emulation_mode": "host-passthrough"},
-    "setup-log-redirection": {"log_redirection_hostname": "10.10.10.10"},
-    "disable-log-redirection": None,
-    "update-system": None,
-    "attach-targets": {"targets": {"10.40.38.2": ["volume-887880f7-9e54-4f81-8d32-3e0b7a9b1c5c"]}},
-    "repair-locks": None,
-}
-
-
-@pytest.mark.parametrize("action", REFERENCE)
-def test_requests_as_the_reference_shows_them(api, action):
-    """With the type of the body said though there may be none, and with a slash at the end or not."""
-    node = api.node(name="mnode2.dev.stand.loc")["id"]
-    for slash in ("", "/"):
-        headers = {"Content-Type": "application/json"}
-        path = f"/v1/nodes/{node}/actions/{action}{slash}"
-        response = api.ask("POST", path, REFERENCE[action], headers=headers)
-        assert (response.status_code, response.data) == (202, b"")
-        ended(api, flow(api, response).id)
