@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from cloudmanager.errors import CloudManagerError, CloudUnreachable, NotFound
 from cloudmanager.openstack.records import Accepted
-from cloudmanager.openstack.refusals import UNAUTHORIZED, failure, refusal
+from cloudmanager.openstack.refusals import UNAUTHORIZED, refusal
 from cloudmanager.openstack.versions import USUAL, Speech, spoken
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Api:
                 await self._session.log_in()
                 response = await self._session.in_thread(lambda: self._send(request, headers, version))
         except problems.ClientException as error:
-            raise failure(self.title, error, is_tenants=self._session.is_tenants) from None
+            raise self._session.failure(self.title, error) from None
         return response
 
     def _send(self, request: _Request, headers: Mapping[str, str], version: str | None) -> Any:

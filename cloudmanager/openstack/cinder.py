@@ -22,7 +22,10 @@ VERSION = "3.27"
 
 
 class EachVolume(Part):
-    """Volumes one by one; in whichever project we are logged in."""
+    """Volumes and snapshots, in whichever project we are logged in.
+
+    What is made is that project's: a snapshot too, although an administrator may take one of others' volumes.
+    """
 
     async def volume(self, volume_id: str) -> Volume:
         """One volume."""
@@ -31,6 +34,37 @@ class EachVolume(Part):
     async def delete_volume(self, volume_id: str) -> Accepted:
         """Begin to delete a volume; one that is gone is deleted."""
         return await self._delete("delete_volume", "volumes", volume_id)
+
+    async def find_volumes(self, marker: Mapping[str, str]) -> Sequence[Volume]:
+        """The volumes whose metadata has all of the marker."""
+        found = await self._marked("find_volumes", "volumes", marker)
+        return tuple(volume_from(body) for body in found)
+
+    async def find_snapshots(self, marker: Mapping[str, str]) -> Sequence[Snapshot]:
+        """The snapshots whose metadata has all of the marker."""
+        found = await self._marked("find_snapshots", "snapshots", marker)
+        return tuple(snapshot_from(body) for body in found)
+
+    async def snapshot_volume(self, volume_id: str, name: str, marker: Mapping[str, str]) -> Made:
+        """Begin a snapshot of a volume, in use or not. Asked twice it makes two: look for the marker."""
+        wish = {"volume_id": volume_id, "name": name, "force": True, "metadata": dict(marker)}
+        return await self._make("snapshot_volume", "snapshot", wish)
+
+    async def create_volume_from_snapshot(
+        self, snapshot_id: str, name: str, marker: Mapping[str, str]
+    ) -> Made:
+        """Begin a volume with what a snapshot holds. Asked twice it makes two: look for the marker."""
+        wish = {"snapshot_id": snapshot_id, "name": name, "metadata": dict(marker)}
+        return await self._make("create_volume_from_snapshot", "volume", wish)
+
+    async def delete_snapshot(self, snapshot_id: str) -> Accepted:
+        """Begin to delete a snapshot; one that is gone is deleted."""
+        return await self._delete("delete_snapshot", "snapshots", snapshot_id)
+
+    async def _marked(self, verb: str, kind: str, marker: Mapping[str, str]) -> list[Any]:
+        query = {"metadata": str(dict(marker))}
+        found = await self._cinder.pages(verb, f"{kind}/detail", kind, query, speech=VERSION)
+        return [body for body in found if carries(marker, body.get("metadata") or {})]
 
     async def _one(self, verb: str, kind: str, name: str) -> Any:
         answer = await self._cinder.get(verb, f"{kind}/{segment(name)}", speech=VERSION)
@@ -57,7 +91,7 @@ class EachVolume(Part):
 
 
 class Volumes(EachVolume):
-    """What Cinder says and is told."""
+    """What Cinder says of all projects."""
 
     async def all_volumes(self) -> Sequence[Volume]:
         """All volumes of all projects."""
@@ -70,40 +104,3 @@ class Volumes(EachVolume):
         path = "scheduler-stats/get_pools"
         answer = await self._cinder.get("storage_pools", path, {"detail": "true"}, speech=VERSION)
         return tuple(pool_from(body) for body in answer.part("pools"))
-
-    async def snapshot(self, snapshot_id: str) -> Snapshot:
-        """One snapshot."""
-        return snapshot_from(await self._one("snapshot", "snapshots", snapshot_id))
-
-    async def find_volumes(self, marker: Mapping[str, str]) -> Sequence[Volume]:
-        """The volumes whose metadata has all of the marker."""
-        found = await self._marked("find_volumes", "volumes", marker)
-        return tuple(volume_from(body) for body in found)
-
-    async def find_snapshots(self, marker: Mapping[str, str]) -> Sequence[Snapshot]:
-        """The snapshots whose metadata has all of the marker."""
-        found = await self._marked("find_snapshots", "snapshots", marker)
-        return tuple(snapshot_from(body) for body in found)
-
-    async def snapshot_volume(self, volume_id: str, name: str, marker: Mapping[str, str]) -> Made:
-        """Begin a snapshot of a volume, in use or not. Asked twice it makes two: look for the marker."""
-        wish = {"volume_id": volume_id, "name": name, "force": True, "metadata": dict(marker)}
-        return await self._make("snapshot_volume", "snapshot", wish)
-
-    async def create_volume_from_snapshot(
-        self, snapshot_id: str, name: str, marker: Mapping[str, str], *, volume_type: str | None = None
-    ) -> Made:
-        """Begin a volume with what a snapshot holds. Asked twice it makes two: look for the marker."""
-        wish = {"snapshot_id": snapshot_id, "name": name, "metadata": dict(marker)}
-        if volume_type:
-            wish["volume_type"] = volume_type
-        return await self._make("create_volume_from_snapshot", "volume", wish)
-
-    async def delete_snapshot(self, snapshot_id: str) -> Accepted:
-        """Begin to delete a snapshot; one that is gone is deleted."""
-        return await self._delete("delete_snapshot", "snapshots", snapshot_id)
-
-    async def _marked(self, verb: str, kind: str, marker: Mapping[str, str]) -> list[Any]:
-        query = {"all_tenants": "1", "metadata": str(dict(marker))}
-        found = await self._cinder.pages(verb, f"{kind}/detail", kind, query, speech=VERSION)
-        return [body for body in found if carries(marker, body.get("metadata") or {})]

@@ -33,8 +33,8 @@ def definition_from(
     return ServerDefinition(
         id=server["id"],
         name=server["name"],
-        project_id=server.get("tenant_id"),
-        user_id=server.get("user_id"),
+        project_id=server["tenant_id"],
+        user_id=server["user_id"],
         flavor_id=flavor_id,
         image_id=image["id"] if image else None,
         networks=_networks(server, list(interfaces)),

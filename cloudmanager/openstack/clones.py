@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from cloudmanager.errors import NotFound
 from cloudmanager.openstack.calls import segment
-from cloudmanager.openstack.clone_shapes import definition_from, tags_of
+from cloudmanager.openstack.clone_shapes import definition_from
 from cloudmanager.openstack.making import Making
 from cloudmanager.openstack.moves import Moves
-from cloudmanager.openstack.shapes import server_from
 from cloudmanager.openstack.versions import ATTACHMENTS, FLAVOR_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from cloudmanager.openstack.definitions import ServerDefinition
-    from cloudmanager.openstack.records import Server
 
 
 def carries(marker: Mapping[str, str], metadata: Mapping[str, Any]) -> bool:
@@ -25,7 +25,7 @@ def carries(marker: Mapping[str, str], metadata: Mapping[str, Any]) -> bool:
 
 
 class Clones(Moves, Making):
-    """Definitions of servers, and the servers that were made with a marker."""
+    """Of what a server is made."""
 
     async def server_definition(self, server_id: str) -> ServerDefinition:
         """As what a server was made, so that another one can be made like it."""
@@ -43,9 +43,16 @@ class Clones(Moves, Making):
             attachments.part("volumeAttachments"),
         )
 
-    async def find_servers(self, marker: Mapping[str, str]) -> Sequence[Server]:
-        """The servers that were made with all of the marker."""
-        tags = tags_of(marker)
-        query = {"all_tenants": "1", "tags": ",".join(tags)}
-        found = await self._nova.pages("find_servers", "servers/detail", "servers", query)
-        return tuple(server_from(body) for body in found if set(tags) <= set(body.get("tags") or ()))
+    async def has_key(self, name: str, user_id: str) -> bool:
+        """Whether a server that we make can be given this key of a user's: we have to have the same one."""
+        ours, theirs = await asyncio.gather(self._public_key(name), self._public_key(name, user_id))
+        return ours is not None and ours == theirs
+
+    async def _public_key(self, name: str, user_id: str | None = None) -> str | None:
+        """What a user, or ourselves, has under a name; None when there is nothing."""
+        query = {"user_id": user_id} if user_id else None
+        try:
+            answer = await self._nova.get("has_key", f"os-keypairs/{quote(name, safe='')}", query)
+        except NotFound:
+            return None
+        return str(answer.part("keypair")["public_key"])

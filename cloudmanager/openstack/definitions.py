@@ -30,8 +30,8 @@ class ServerDefinition:
 
     id: str
     name: str
-    project_id: str | None
-    user_id: str | None
+    project_id: str
+    user_id: str
     flavor_id: str
     image_id: str | None
     networks: tuple[str, ...]
@@ -57,7 +57,7 @@ class NewAttachment:
 
 @dataclass(frozen=True, slots=True)
 class NewServer:
-    """A server to be made in our project. `marker` is how it is found again: it becomes tags NAME=VALUE.
+    """A server to be made. `marker` is how it is found again: it becomes tags NAME=VALUE.
 
     A tag has at most 60 characters, no comma and no slash.
     `user_data` is in base64, as a definition has it. Without networks it gets none.

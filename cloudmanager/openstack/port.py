@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         Made,
         NewServer,
         ServerDefinition,
-        Snapshot,
         StoragePool,
         Volume,
     )
@@ -177,8 +176,8 @@ class CloudPort(Protocol):
     async def server_definition(self, server_id: str) -> ServerDefinition:
         """As what a server was made, so that another one can be made like it."""
 
-    async def find_servers(self, marker: Mapping[str, str]) -> Sequence[Server]:
-        """The servers that were made with all of the marker."""
+    async def has_key(self, name: str, user_id: str) -> bool:
+        """Whether a server that we make can be given this key of a user's: we have to have the same one."""
 
     async def create_server(self, new: NewServer) -> Made:
         """Begin to make a server. Asked twice it makes two: look for the marker."""
@@ -198,40 +197,11 @@ class CloudPort(Protocol):
     async def storage_pools(self) -> Sequence[StoragePool]:
         """All pools that Cinder's scheduler knows: those whose cinder-volume reports."""
 
-    async def find_volumes(self, marker: Mapping[str, str]) -> Sequence[Volume]:
-        """The volumes whose metadata has all of the marker."""
-
-    async def create_volume_from_snapshot(
-        self, snapshot_id: str, name: str, marker: Mapping[str, str], *, volume_type: str | None = None
-    ) -> Made:
-        """Begin a volume with what a snapshot holds. Asked twice it makes two: look for the marker."""
-
-    async def delete_volume(self, volume_id: str) -> Accepted:
-        """Begin to delete a volume; one that is gone is deleted."""
-
-    async def snapshot(self, snapshot_id: str) -> Snapshot:
-        """One snapshot."""
-
-    async def find_snapshots(self, marker: Mapping[str, str]) -> Sequence[Snapshot]:
-        """The snapshots whose metadata has all of the marker."""
-
-    async def snapshot_volume(self, volume_id: str, name: str, marker: Mapping[str, str]) -> Made:
-        """Begin a snapshot of a volume, in use or not. Asked twice it makes two: look for the marker."""
-
-    async def delete_snapshot(self, snapshot_id: str) -> Accepted:
-        """Begin to delete a snapshot; one that is gone is deleted."""
-
-    async def create_image(self, server_id: str, name: str, marker: Mapping[str, str]) -> Made:
-        """Begin to make an image of a server's disk; the marker becomes properties of the image."""
-
     async def image(self, image_id: str) -> Image:
         """One image."""
 
     async def find_images(self, marker: Mapping[str, str]) -> Sequence[Image]:
         """The images that have all of the marker among their properties."""
-
-    async def delete_image(self, image_id: str) -> Accepted:
-        """Delete an image; one that is gone is deleted."""
 
     # --- what tenants' consoles show ------------------------------------------------------------------------
 

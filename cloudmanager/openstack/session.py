@@ -13,8 +13,9 @@ from keystoneauth1 import loading
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session, TCPKeepAliveAdapter
 
-from cloudmanager.errors import CloudNotConfigured, Forbidden, Misconfigured
+from cloudmanager.errors import CloudManagerError, CloudNotConfigured, Forbidden, Misconfigured
 from cloudmanager.openstack.borrowed import BorrowedToken
+from cloudmanager.openstack.refusals import failure
 from cloudmanager.openstack.shared import Shared
 
 if TYPE_CHECKING:
@@ -109,23 +110,38 @@ class CloudSession:
     async def log_in(self) -> None:
         """Have a token. All who wait for one share the attempt, so that a dead Keystone holds one thread.
 
-        Raises what keystoneauth raises, and `Forbidden` when our user is not let into a tenant's project.
+        Raises what `failure` makes of it, and `CloudNotConfigured` for credentials of another project.
         """
-        known = getattr(self._auth, "auth_ref", None)
-        if known is not None and not known.will_expire_soon():
-            return
-        try:
-            await self._logins.ask(
-                "token", lambda: self.in_thread(lambda: self._auth.get_token(self._session))
+        if not self._has_token():
+            try:
+                await self._logins.ask(
+                    "token", lambda: self.in_thread(lambda: self._auth.get_token(self._session))
+                )
+            except problems.ClientException as error:
+                raise self.failure("Keystone", error) from None
+        if self.project_id is not None and self._auth.auth_ref.project_id != self.project_id:
+            raise CloudNotConfigured(
+                "an application credential is bound to one project: for those of tenants, [nova] needs a "
+                "username and password"
             )
-        except (problems.Unauthorized, problems.Forbidden):
-            if self.project_id is None:
-                raise
-            raise Forbidden(
-                f"Keystone does not let the daemon into project {self.project_id}: its operator has to give "
-                "the user of [nova] a role there: "
-                f"openstack role add --project {self.project_id} --user USER member"
-            ) from None
+
+    def _has_token(self) -> bool:
+        """Whether there is one that is good for some time; ways to log in without Keystone do not tell."""
+        known = getattr(self._auth, "auth_ref", None)
+        return known is not None and not known.will_expire_soon()
+
+    def failure(self, service: str, error: problems.ClientException) -> CloudManagerError:
+        """Our error for what keystoneauth raised.
+
+        `Forbidden` when our user is not let into a tenant's project, be it no longer.
+        """
+        if self.project_id is None or not isinstance(error, problems.Unauthorized | problems.Forbidden):
+            return failure(service, error, is_tenants=self.is_tenants)
+        return Forbidden(
+            f"Keystone does not let the daemon into project {self.project_id}: its operator has to give "
+            "the user of [nova] a role there: "
+            f"openstack role add --project {self.project_id} --user USER member"
+        )
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """What a blocking call answers; it waits while all threads are busy."""
@@ -153,14 +169,15 @@ def _from_options(settings: Settings, project_id: str | None) -> tuple[Any, dict
 
 def _plugin(auth_type: str, login: Mapping[str, Any], project_id: str | None) -> Any:
     """What logs in; with a project in that one, instead of where `login` says."""
-    if project_id is not None:
-        if auth_type.startswith("v3applicationcredential"):
-            raise CloudNotConfigured(
-                "an application credential is bound to one project: for tenants, [nova] needs a password"
-            )
+    if project_id is not None and not _is_bound(auth_type):
         kept = {name: value for name, value in login.items() if name not in _SCOPE}
         login = {**kept, "project_id": project_id}
     return loading.get_plugin_loader(auth_type).load_from_options(**login)
+
+
+def _is_bound(auth_type: str) -> bool:
+    """Whether it leads to one project, and takes no other: which one is known after the log-in."""
+    return auth_type.startswith("v3applicationcredential")
 
 
 def _from_clouds_yaml(
@@ -175,7 +192,7 @@ def _from_clouds_yaml(
         auth = cloud.get_auth()
     except exceptions.ConfigException as error:
         raise Misconfigured(f"[nova] cloud: {error}") from None
-    if project_id is not None:
+    if project_id is not None and not _is_bound(cloud.config["auth_type"]):
         auth = _plugin(cloud.config["auth_type"], cloud.config["auth"], project_id)
     verify, cert = cloud.get_requests_verify_args()
     where = {"interface": cloud.get_interface("compute"), "region_name": cloud.get_region_name("compute")}

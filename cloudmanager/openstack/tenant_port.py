@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloudmanager.openstack.definitions import Image, Made, NewServer, Volume
+    from cloudmanager.openstack.definitions import Image, Made, NewServer, Snapshot, Volume
     from cloudmanager.openstack.records import Accepted, Server
     from cloudmanager.openstack.tenant_records import (
         Allowance,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 class TenantCloud(Protocol):
     """One project. A `mark` is how what a flow makes is found again; it is at most 60 characters."""
+
+    async def log_in(self) -> None:
+        """Be let in: `Forbidden` comes now, and not with the first question."""
 
     # --- servers --------------------------------------------------------------------------------------------
 
@@ -96,6 +99,20 @@ class TenantCloud(Protocol):
 
     async def delete_volume(self, volume_id: str) -> Accepted:
         """Begin to delete a volume; one that is gone is deleted."""
+
+    async def find_snapshots(self, marker: Mapping[str, str]) -> Sequence[Snapshot]:
+        """The snapshots of volumes whose metadata has all of the marker."""
+
+    async def snapshot_volume(self, volume_id: str, name: str, marker: Mapping[str, str]) -> Made:
+        """Begin a snapshot of a volume, in use or not. Asked twice it makes two: look for the marker."""
+
+    async def create_volume_from_snapshot(
+        self, snapshot_id: str, name: str, marker: Mapping[str, str]
+    ) -> Made:
+        """Begin a volume with what a snapshot holds. Asked twice it makes two: look for the marker."""
+
+    async def delete_snapshot(self, snapshot_id: str) -> Accepted:
+        """Begin to delete a snapshot of a volume; one that is gone is deleted."""
 
     async def image(self, image_id: str) -> Image:
         """One image that the project may use, its own or a public one."""

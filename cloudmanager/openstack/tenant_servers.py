@@ -47,6 +47,10 @@ class TenantServers(Making):
         super().__init__(session)
         self.project_id = project_id
 
+    async def log_in(self) -> None:
+        """Be let in; `Forbidden` when our user has no role in the project."""
+        await self._session.log_in()
+
     # --- reading --------------------------------------------------------------------------------------------
 
     async def sizes(self) -> Sequence[Size]:

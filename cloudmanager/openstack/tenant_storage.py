@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from cloudmanager.errors import NotFound
 from cloudmanager.openstack.calls import segment
 from cloudmanager.openstack.cinder import VERSION, EachVolume
-from cloudmanager.openstack.clone_shapes import image_from, volume_from
-from cloudmanager.openstack.clones import carries
+from cloudmanager.openstack.clone_shapes import image_from
 from cloudmanager.openstack.glance import Images
 from cloudmanager.openstack.shapes import moment
 from cloudmanager.openstack.tenant_records import Allowance, Backup
@@ -39,12 +38,6 @@ class TenantStorage(TenantServers, EachVolume, Images):
         """One volume."""
         return self._own(await super().volume(volume_id))
 
-    async def find_volumes(self, marker: Mapping[str, str]) -> Sequence[Volume]:
-        """The volumes whose metadata has all of the marker."""
-        query = {"metadata": str(dict(marker))}
-        found = await self._cinder.pages("find_volumes", "volumes/detail", "volumes", query, speech=VERSION)
-        return tuple(volume_from(body) for body in found if carries(marker, body.get("metadata") or {}))
-
     async def create_volume(self, name: str, size_gb: int, marker: Mapping[str, str]) -> Made:
         """Begin an empty volume. Asked twice it makes two: look for the marker."""
         return await self._make(
@@ -53,7 +46,7 @@ class TenantStorage(TenantServers, EachVolume, Images):
 
     def _own(self, volume: Volume) -> Volume:
         if volume.project_id not in (None, self.project_id):
-            raise NotFound(f"there is no volume {volume.id}")
+            raise NotFound(f"project {self.project_id} has no volume {volume.id}")
         return volume
 
     async def storage_allowances(self) -> Mapping[str, Allowance]:

@@ -26,6 +26,7 @@ from cloudmanager.openstack.tenants import absent_tenants
 from cloudmanager.tokens import create_token
 from cloudmanager.vault import Vault
 from tests.flows.fake_cloud import FakeCloud
+from tests.flows.fake_projects import FakeProjects
 from tests.flows.world import Line, Machine
 
 
@@ -234,7 +235,12 @@ def nova(api):
         cloud.add_host(name, Machine(clock, on=on))
     for server_id in ("a", "b"):
         cloud.add_server(server_id, "r1n01")
-    api.services = replace(api.services, cloud=Blocking("cloud", lambda: cloud))
+    cloud.projects = FakeProjects(cloud)
+    api.services = replace(
+        api.services,
+        cloud=Blocking("cloud", lambda: cloud),
+        tenants=Blocking("tenants", lambda: cloud.projects),
+    )
     attach(api.app, api.services)
     return cloud
 

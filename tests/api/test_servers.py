@@ -164,6 +164,22 @@ def test_dry_run_of_a_clone_names_what_would_be_copied(api, vm):
     assert vm.asked == []
 
 
+def test_dry_run_of_a_clone_names_what_cannot_be_copied(api, vm):
+    vm.keys.clear()
+    *_, last = act(api, "clone", {"dry_run": True, "count": 1}).json["plan"]["acts"]
+    assert last.startswith("leave them without key pair key of user u")
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["act", "dry run"])
+def test_a_clone_in_a_closed_project_is_refused(api, vm, dry_run):
+    vm.projects.closed.add("p")
+    response = act(api, "clone", {"dry_run": dry_run})
+    assert response.status_code == 409
+    assert "Keystone does not let the daemon into project p" in response.json["error"]["message"]
+    assert vm.asked == flows(api) == []
+    assert act(api, "wakeup").status_code == 202, "what is no clone needs no role there"
+
+
 def test_dry_run_says_why_nothing_can_be_done(api, vm):
     vm.hosts["r1n03"].enabled = False
     plan = act(api, "balance", {"dry_run": True}).json["plan"]

@@ -17,6 +17,7 @@ from cloudmanager.power import Outlet
 
 from .fake_cloud import FakeCloud
 from .fake_host import FakeHost
+from .fake_projects import FakeProjects
 from .world import FakeAlerts, FakePower, Line, VirtualClock, WorkerDied, ports
 
 
@@ -69,7 +70,8 @@ class Cloud:
         self.sign_options = {}
         self.signing = None
         self.drs_options = {}
-        self.tenants = self.names = self.vault = None
+        self.tenants = FakeProjects(self.nova)
+        self.names = self.vault = None
         self._workers = set()
         monkeypatch.setattr(asyncio, "to_thread", self.clock.to_thread)
         monkeypatch.setattr("cloudmanager.flows.opening._now", self.clock.now)

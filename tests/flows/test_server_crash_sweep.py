@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import Cloud
 
+PROJECT = "red"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -23,6 +25,7 @@ class Case:
     dead: bool = False
     original: bool = False
     fails: bool = False
+    key: bool = True
     moves: int = 0
     treated: str | None = None
 
@@ -41,6 +44,7 @@ CASES = {
     ),
     "wakeup": Case("wakeup-server", state="suspended", treated="resuming"),
     "clone": Case("clone-server", {"count": 2}, original=True),
+    "clone without its key": Case("clone-server", {"count": 1}, original=True, key=False),
     "clone that fails": Case("clone-server", {"count": 2}, original=True, fails=True),
 }
 
@@ -53,11 +57,13 @@ def build(case, database, monkeypatch):
     for name in ("h1", "h2"):
         cloud.add_host(name)
     guest = (
-        nova.add_original("s0", "h1", vm_state=case.state)
+        nova.add_original("s0", "h1", vm_state=case.state, project=PROJECT)
         if case.original
         else nova.add_server("s0", "h1", vm_state=case.state)
     )
     nova.failing_servers = int(case.fails)
+    if not case.key:
+        nova.keys.clear()
     if case.task:
         nova._change(guest, task_state=case.task)
     if case.dead:
@@ -96,12 +102,13 @@ def check_copies(nova, flow, case):
     assert all(snapshot.status == "deleting" for snapshot in nova.snapshots.things.values())
     assert nova.images.things == {}
     clones = set(nova.guests) - {"s0"}
-    assert len(nova.volumes.things) == (2 if case.fails else 6)
+    count = 0 if case.fails else case.params["count"]
+    assert len(nova.volumes.things) == 2 + 2 * count
+    assert len(clones) == count
+    assert {guest.record.project_id for guest in nova.guests.values()} == {PROJECT}
     if not case.fails:
         assert clones == {clone["id"] for clone in flow.result["clones"]}
-        assert len(clones) == 2
-    else:
-        assert clones == set()
+        assert {nova.definitions[key].key_name for key in clones} == {"key" if case.key else None}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -343,6 +343,7 @@ async def test_clones_are_like_the_original(fleet, image):
     assert nova.images.things == {}
     assert [clone["name"] for clone in flow.result["clones"]] == sorted(clones)
     assert len(flow.result["clones"][0]["volumes"]) == 2
+    assert flow.result["not_copied"] == []
     assert "IyE=" not in str(flow.memo)
 
 
@@ -417,6 +418,7 @@ async def test_a_snapshot_that_a_backend_keeps_does_not_undo_a_clone(fleet, monk
 async def test_clones_that_run_are_kept_when_the_cloud_goes_away_before_the_end(fleet, monkeypatch):
     nova = fleet.nova
     nova.add_original("s1", "h1")
+    project = fleet.tenants.of("p")
     away = []
 
     async def find_snapshots(marker):
@@ -426,9 +428,9 @@ async def test_clones_that_run_are_kept_when_the_cloud_goes_away_before_the_end(
         ):
             away.append(True)
             raise CloudUnreachable("Cinder does not answer")
-        return await type(nova).find_snapshots(nova, marker)
+        return await type(project).find_snapshots(project, marker)
 
-    monkeypatch.setattr(nova, "find_snapshots", find_snapshots)
+    monkeypatch.setattr(project, "find_snapshots", find_snapshots)
     flow_id = fleet.start_flow("clone-server", "server:s1", server_id="s1", count=1)
     await fleet.sweep_until_quiet(rounds=500)
     flow = fleet.flow(flow_id)
@@ -438,6 +440,64 @@ async def test_clones_that_run_are_kept_when_the_cloud_goes_away_before_the_end(
     assert sorted(made_by(fleet, flow)) == ["vm-s1-clone-1"]
     assert len(flow.result["clones"]) == 1
     assert nova.snapshots.things == nova.images.things == {}, "what were means is deleted later"
+
+
+async def test_a_clone_belongs_to_the_project_of_its_original(fleet):
+    nova = fleet.nova
+    nova.add_original("s1", "h1", project="red")
+    flow = await run(fleet, "clone", "s1", count=2)
+    assert flow.status == "SUCCESS", flow.error
+    assert flow.result["project_id"] == "red"
+    owners = {nova.guests[clone["id"]].record.project_id for clone in flow.result["clones"]}
+    owners |= {nova.volumes.things[key].project_id for one in flow.result["clones"] for key in one["volumes"]}
+    means = (*nova.snapshots.owners.items(), *nova.images.owners.items())
+    assert owners == {"red"} == {owner for _, owner in means}
+    assert len(means) == 3
+
+
+async def test_a_clone_in_a_closed_project_makes_nothing(fleet):
+    fleet.nova.add_original("s1", "h1", project="red")
+    fleet.tenants.closed.add("red")
+    flow = await run(fleet, "clone", "s1", count=1)
+    assert flow.status == "FAILURE"
+    assert "into project red" in flow.error
+    assert fleet.nova.asked == []
+
+
+async def test_a_project_that_is_closed_while_a_clone_is_made_is_named(fleet, monkeypatch):
+    nova = fleet.nova
+    nova.add_original("s1", "h1", project="red")
+
+    def add(*made):
+        fleet.tenants.closed.add("red")
+        return type(nova.volumes).add(nova.volumes, *made)
+
+    monkeypatch.setattr(nova.volumes, "add", add)
+    flow = await run(fleet, "clone", "s1", count=1)
+    assert flow.status == "FAILURE"
+    assert flow.error.count("into project red") > 1, "neither was it made, nor is it taken back"
+
+
+async def test_a_volume_of_another_project_is_named_before_anything_is_made(fleet):
+    fleet.nova.add_original("s1", "h1", project="red")
+    fleet.nova.volumes.owners["s1-v1"] = "blue"
+    flow = await run(fleet, "clone", "s1", count=1)
+    assert flow.status == "FAILURE"
+    assert "project red has no s1-v1" in flow.error
+    assert fleet.nova.asked == []
+
+
+@pytest.mark.parametrize("known_to_us", [False, True], ids=["unknown to us", "gone from its owner"])
+async def test_a_key_of_somebody_else_is_not_lost_silently(fleet, known_to_us):
+    fleet.nova.add_original("s1", "h1")
+    fleet.nova.keys = {("us", "key")} if known_to_us else {("u", "key")}
+    flow = await run(fleet, "clone", "s1", count=1)
+    assert flow.status == "SUCCESS", flow.error
+    [clone] = made_by(fleet, flow).values()
+    assert (clone.key_name, clone.user_data) == (None, "IyE=")
+    [said] = flow.result["not_copied"]
+    assert said.startswith("without key pair key of user u")
+    assert said in flow.message
 
 
 @pytest.mark.parametrize("state", ["error", "shelved_offloaded", "building"])

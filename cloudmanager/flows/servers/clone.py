@@ -1,7 +1,8 @@
 """`clone-server`: new servers like one that is there, each with copies of its volumes.
 
-Parameters: `server_id`, `count`. Whatever is made carries a marker with this task's id, by which it is found
-again: after a crash nothing is made twice, and a clone that fails or is cancelled takes back what it made.
+Parameters: `server_id`, `count`. All is made in the original's project, where our user needs a role. It
+carries a marker with this task's id, by which it is found again: after a crash nothing is made twice, and a
+clone that fails or is cancelled takes back what it made.
 Disks are copied while the server runs, one after another: what its guest has not written is not in them.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.errors import CloudRefused
+from cloudmanager.errors import CloudRefused, Conflict, Forbidden
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.hosts.fence import when
 from cloudmanager.flows.servers.clone_undo import (
@@ -18,7 +19,7 @@ from cloudmanager.flows.servers.clone_undo import (
     delete_snapshots,
     delete_volumes,
 )
-from cloudmanager.flows.servers.marker import COPY_OF, NUMBER, marker
+from cloudmanager.flows.servers.marker import COPY_OF, NUMBER, cloud_of, marker
 from cloudmanager.flows.servers.move import QUEUE
 from cloudmanager.flows.servers.plan import ServerPlan
 from cloudmanager.openstack.definitions import NewAttachment, NewServer
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cloudmanager.openstack.definitions import Attachment, ServerDefinition
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.openstack.records import Accepted, Server
+    from cloudmanager.openstack.tenant_port import TenantCloud, TenantClouds
 
 _COPIED = frozenset({"active", "stopped", "paused", "suspended"})
 _GOOD = frozenset({"available", "active"})
@@ -42,23 +44,53 @@ _AT_ONCE = 0.0
 
 
 async def look_at_original(run: Run) -> Outcome:
-    """Remember its volumes, and which servers are to be made."""
+    """Remember its project, its volumes, and which servers are to be made.
+
+    Fails, before anything is made, when our user is not let into the project or sees a volume not from there.
+    """
     cloud, server_id = run.ports.cloud, run.params["server_id"]
     server = await cloud.server(server_id)
     if why := why_not_copied(server):
         return Fail(why)
     definition = await cloud.server_definition(server_id)
+    project = run.ports.tenants.of(definition.project_id)
+    await project.log_in()
+    why_no_key = await _why_no_key(cloud, definition)
+    run.memo["not_copied"] = [why_no_key] if why_no_key else []
+    run.memo["key_name"] = None if why_no_key else definition.key_name
     run.memo["name"] = definition.name
     run.memo["image"] = None if definition.image_id is None else {"id": None}
-    run.memo["volumes"] = [await _described(cloud, attachment) for attachment in definition.attachments]
+    run.memo["volumes"] = [await _described(project, attachment) for attachment in definition.attachments]
     run.memo["clones"] = [
         {"number": number, "name": f"{definition.name}-clone-{number}", "volumes": {}, "id": None}
         for number in range(1, run.params["count"] + 1)
     ]
-    return Done(f"{definition.name} has {len(definition.attachments)} volumes")
+    run.memo["project_id"] = definition.project_id
+    has = f"{definition.name} has {len(definition.attachments)} volumes, in project {definition.project_id}"
+    return Done("; ".join((has, *run.memo["not_copied"])))
 
 
-async def _described(cloud: CloudPort, attachment: Attachment) -> dict[str, Any]:
+async def check_project(clouds: TenantClouds, server: Server) -> None:
+    """Raise `Conflict` when our user is not let into the project of a server, where its clones belong."""
+    try:
+        if server.project_id is not None:
+            await clouds.of(server.project_id).log_in()
+    except Forbidden as closed:
+        raise Conflict(closed.message) from None
+
+
+async def _why_no_key(cloud: CloudPort, definition: ServerDefinition) -> str | None:
+    """Why the clones will not have the key pair of the original; None when they will, or it has none."""
+    name, owner = definition.key_name, definition.user_id
+    if name is None or await cloud.has_key(name, owner):
+        return None
+    return (
+        f"without key pair {name} of user {owner}, since Nova gives a server only keys of whoever makes it; "
+        "what is authorized on the disks is copied with them"
+    )
+
+
+async def _described(cloud: TenantCloud, attachment: Attachment) -> dict[str, Any]:
     return {
         "id": attachment.volume_id,
         "boot_index": attachment.boot_index,
@@ -82,7 +114,7 @@ def why_not_copied(server: Server) -> str | None:
 
 async def snapshot_volumes(run: Run) -> Outcome:
     """Begin a snapshot of each volume, one at a time."""
-    cloud, volumes = run.ports.cloud, run.memo["volumes"]
+    cloud, volumes = cloud_of(run), run.memo["volumes"]
     for done, volume in enumerate(volumes):
         if volume["snapshot"] is not None:
             continue
@@ -96,7 +128,7 @@ async def snapshot_volumes(run: Run) -> Outcome:
 
 async def make_image(run: Run) -> Outcome:
     """Begin an image of the root disk, where that is no volume."""
-    image, cloud = run.memo["image"], run.ports.cloud
+    image, cloud = run.memo["image"], cloud_of(run)
     if image is None:
         return Done()
     known = await cloud.find_images(marker(run)) if run.attempt > 1 else ()
@@ -108,7 +140,7 @@ async def make_image(run: Run) -> Outcome:
 async def await_snapshots(run: Run) -> Outcome:
     """Watch until all snapshots are there."""
     ids = [volume["snapshot"] for volume in run.memo["volumes"]]
-    return await await_all(run, "snapshots", ids, await run.ports.cloud.find_snapshots(marker(run)))
+    return await await_all(run, "snapshots", ids, await cloud_of(run).find_snapshots(marker(run)))
 
 
 async def await_image(run: Run) -> Outcome:
@@ -116,12 +148,12 @@ async def await_image(run: Run) -> Outcome:
     if run.memo["image"] is None:
         return Done()
     image_id = run.memo["image"]["id"]
-    return await await_all(run, "image", [image_id], [await run.ports.cloud.image(image_id)])
+    return await await_all(run, "image", [image_id], [await cloud_of(run).image(image_id)])
 
 
 async def make_volumes(run: Run) -> Outcome:
     """Begin a volume from each snapshot for each clone, one at a time."""
-    cloud = run.ports.cloud
+    cloud = cloud_of(run)
     for clone in run.memo["clones"]:
         for volume in run.memo["volumes"]:
             if volume["id"] in clone["volumes"]:
@@ -139,7 +171,7 @@ async def make_volumes(run: Run) -> Outcome:
 async def await_volumes(run: Run) -> Outcome:
     """Watch until all volumes are there; one that can be booted must have become one that can be."""
     ids = [volume_id for clone in run.memo["clones"] for volume_id in clone["volumes"].values()]
-    found = await run.ports.cloud.find_volumes(marker(run))
+    found = await cloud_of(run).find_volumes(marker(run))
     outcome = await await_all(run, "volumes", ids, found)
     if not isinstance(outcome, Done):
         return outcome
@@ -173,15 +205,15 @@ async def await_all(run: Run, what: str, ids: Sequence[str], found: Sequence[Thi
 
 
 async def make_servers(run: Run) -> Outcome:
-    """Begin the new servers, one at a time."""
-    cloud = run.ports.cloud
+    """Begin the new servers, one at a time. Only an administrator is told the user data of the original."""
+    cloud = cloud_of(run)
     for clone in run.memo["clones"]:
         if clone["id"] is not None:
             continue
         mark = marker(run, **{NUMBER: str(clone["number"])})
         known = await cloud.find_servers(mark) if run.attempt > 1 else ()
         if not known:
-            definition = await cloud.server_definition(run.params["server_id"])
+            definition = await run.ports.cloud.server_definition(run.params["server_id"])
             made = await cloud.create_server(_new(run, definition, clone, mark))
             run.event(made.id, "begun", f"{clone['name']} ({made.request_id or 'no request id'})")
         clone["id"] = first_id(known) or made.id
@@ -199,7 +231,7 @@ def _new(
         image_id=run.memo["image"] and run.memo["image"]["id"],
         networks=definition.networks,
         security_groups=definition.security_groups,
-        key_name=definition.key_name,
+        key_name=run.memo["key_name"],
         marker=mark,
         metadata=definition.metadata,
         user_data=definition.user_data,
@@ -220,7 +252,7 @@ def _new(
 async def await_servers(run: Run) -> Outcome:
     """Watch until all run."""
     hosts = run.ports.config.hosts
-    found = {server.id: server for server in await run.ports.cloud.find_servers(marker(run))}
+    found = {server.id: server for server in await cloud_of(run).find_servers(marker(run))}
     clones = [found.get(clone["id"]) for clone in run.memo["clones"]]
     for server in clones:
         if server is not None and server.vm_state == "error" and server.task_state is None:
@@ -242,9 +274,15 @@ async def delete_means(run: Run) -> Outcome:
 
     The clones are complete: whatever comes now, they are not taken back.
     """
-    cloud, left = run.ports.cloud, run.memo.setdefault("left", {})
+    cloud, left = cloud_of(run), run.memo.setdefault("left", {})
     run.memo["complete"] = True
-    run.result = {"server_id": run.params["server_id"], "clones": _told(run), "left": list(left.values())}
+    run.result = {
+        "server_id": run.params["server_id"],
+        "project_id": run.memo["project_id"],
+        "clones": _told(run),
+        "not_copied": run.memo["not_copied"],
+        "left": list(left.values()),
+    }
     for snapshot in await cloud.find_snapshots(marker(run)):
         if snapshot.status != "deleting" and snapshot.id not in left:
             return await _delete_mean(run, f"snapshot {snapshot.id}", snapshot.id, cloud.delete_snapshot)
@@ -252,7 +290,8 @@ async def delete_means(run: Run) -> Outcome:
         if image.id not in left:
             return await _delete_mean(run, f"image {image.id}", image.id, cloud.delete_image)
     kept = "; ".join(left.values())
-    return Done(f"left: {kept}" if kept else "snapshots and images that were means are deleted")
+    means = f"left: {kept}" if kept else "snapshots and images that were means are deleted"
+    return Done("; ".join((*run.memo["not_copied"], means)))
 
 
 async def _delete_mean(
@@ -265,9 +304,14 @@ async def _delete_mean(
     return Wait(_AT_ONCE, f"deleting {what}")
 
 
+def has_begun(run: Run) -> bool:
+    """Whether anything can have been made: it is known where."""
+    return "project_id" in run.memo
+
+
 def is_incomplete(run: Run) -> bool:
-    """Whether the clones are not all there yet."""
-    return not run.memo.get("complete")
+    """Whether something has begun, and the clones are not all there yet."""
+    return has_begun(run) and not run.memo.get("complete")
 
 
 def _told(run: Run) -> list[dict[str, Any]]:
@@ -295,6 +339,8 @@ async def plan_to_clone(cloud: CloudPort, params: Mapping[str, Any]) -> ServerPl
     for number in range(1, params["count"] + 1):
         copies = f" with copies of {len(volumes)} volumes" if volumes else ""
         acts.append(f"make {server.name}-clone-{number}{copies}")
+    if why_no_key := await _why_no_key(cloud, definition):
+        acts.append(f"leave them {why_no_key}")
     return ServerPlan.of("clone", server, acts)
 
 
@@ -317,8 +363,8 @@ CLONE_SERVER = Flow(
     undo=(
         when(is_incomplete, delete_servers),
         when(is_incomplete, delete_volumes),
-        delete_snapshots,
-        delete_image,
+        when(has_begun, delete_snapshots),
+        when(has_begun, delete_image),
     ),
     no_return=delete_means,
 )

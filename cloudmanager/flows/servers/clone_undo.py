@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cloudmanager.flows.base import Done, Fail, Outcome, Wait
-from cloudmanager.flows.servers.marker import marker
+from cloudmanager.flows.servers.marker import cloud_of, marker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -37,7 +37,7 @@ _NOT_YET = frozenset({"creating", "downloading", "attaching", "detaching", "in-u
 
 async def delete_servers(run: Run) -> Outcome:
     """Undo: the servers that were made; volumes cannot go before them."""
-    cloud = run.ports.cloud
+    cloud = cloud_of(run)
     found = [server for server in await cloud.find_servers(marker(run)) if server.status != "DELETED"]
     ready = [server for server in found if server.task_state != "deleting"]
     return await delete_all(run, "servers", found, ready, cloud.delete_server)
@@ -45,20 +45,20 @@ async def delete_servers(run: Run) -> Outcome:
 
 async def delete_volumes(run: Run) -> Outcome:
     """Undo: the copies of volumes."""
-    found = await run.ports.cloud.find_volumes(marker(run))
-    return await delete_all(run, "volumes", found, deletable(found), run.ports.cloud.delete_volume)
+    found = await cloud_of(run).find_volumes(marker(run))
+    return await delete_all(run, "volumes", found, deletable(found), cloud_of(run).delete_volume)
 
 
 async def delete_snapshots(run: Run) -> Outcome:
     """Undo: the snapshots of the original's volumes."""
-    found = await run.ports.cloud.find_snapshots(marker(run))
-    return await delete_all(run, "snapshots", found, deletable(found), run.ports.cloud.delete_snapshot)
+    found = await cloud_of(run).find_snapshots(marker(run))
+    return await delete_all(run, "snapshots", found, deletable(found), cloud_of(run).delete_snapshot)
 
 
 async def delete_image(run: Run) -> Outcome:
     """Undo: the image of the original's root disk."""
-    found = await run.ports.cloud.find_images(marker(run)) if run.memo.get("image") else ()
-    return await delete_all(run, "images", found, found, run.ports.cloud.delete_image)
+    found = await cloud_of(run).find_images(marker(run)) if run.memo.get("image") else ()
+    return await delete_all(run, "images", found, found, cloud_of(run).delete_image)
 
 
 def deletable(found: Sequence[T]) -> list[T]:

@@ -40,10 +40,11 @@ def place(request):
 @pytest.fixture
 async def site(place):
     """A cloud with its client; what a test has made there is deleted."""
-    cloud, sdk = place.cloud(), await asyncio.to_thread(place.sdk)
+    cloud, tenants, sdk = place.cloud(), place.tenants(), await asyncio.to_thread(place.sdk)
     services = await cloud.services()
     site = Site(
         cloud,
+        tenants.of(await asyncio.to_thread(lambda: sdk.current_project_id)),
         sdk,
         flavor_id=(await asyncio.to_thread(sdk.compute.find_flavor, "m1.nano")).id,
         image_id=(await asyncio.to_thread(image, sdk)).id,
@@ -52,4 +53,5 @@ async def site(place):
     yield site
     await site.tidy()
     await asyncio.to_thread(sdk.close)
+    await tenants.close()
     await cloud.close()

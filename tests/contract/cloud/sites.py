@@ -14,6 +14,7 @@ import pytest
 
 from cloudmanager import config as configuration
 from cloudmanager.openstack.cloud import Cloud
+from cloudmanager.openstack.tenants import ProjectCloud, tenants_for
 from cloudmanager.simulators.keystone.people import Domain
 from cloudmanager.simulators.openstack.cloud import OpenStack
 from cloudmanager.simulators.openstack.volumes.volumes import Volumes
@@ -50,9 +51,10 @@ def image(sdk):
 
 @dataclass
 class Site:
-    """A cloud under test, an independent client of it, and what its tests have made there."""
+    """A cloud under test, the project of its client's user, that client, and what its tests have made there."""
 
     cloud: Cloud
+    project: ProjectCloud
     sdk: openstack.connection.Connection
     flavor_id: str
     image_id: str
@@ -101,7 +103,7 @@ class Site:
         for server_id in self.made:
             await eventually(partial(self._gone, server_id), bool)
         for volume_id in self.volumes:
-            await self.cloud.delete_volume(volume_id)
+            await self.project.delete_volume(volume_id)
         for host in self.hosts:
             await self.cloud.uncordon(host)
 
@@ -154,6 +156,9 @@ class Simulated(Background):
     def cloud(self, **options):
         return Cloud.from_config(self.configured(**options))
 
+    def tenants(self, **options):
+        return tenants_for(self.configured(**options))
+
     def sdk(self):
         return openstack.connect(
             auth_url=self.url,
@@ -189,7 +194,13 @@ class Real:
     """A cloud of clouds.yaml. Its hosts can be killed where a command for that is named."""
 
     def cloud(self):
-        return Cloud.from_config(configuration.load(overrides={("nova", "cloud"): REAL}))
+        return Cloud.from_config(self._configured())
+
+    def tenants(self):
+        return tenants_for(self._configured())
+
+    def _configured(self):
+        return configuration.load(overrides={("nova", "cloud"): REAL})
 
     def sdk(self):
         return openstack.connect(cloud=REAL, compute_default_microversion="2.96")

@@ -24,24 +24,25 @@ async def new_volume(site):
 async def test_a_volume_is_copied(site, marker):
     volume = await new_volume(site)
     assert (volume.size_gb, volume.servers, volume.bootable) == (1, (), False)
-    snapshot = await site.cloud.snapshot_volume(volume.id, "contract", marker)
-    found = await eventually(lambda: site.cloud.snapshot(snapshot.id), lambda now: now.status == "available")
-    assert (found.volume_id, found.metadata) == (volume.id, marker)
-    assert [one.id for one in await site.cloud.find_snapshots(marker)] == [snapshot.id]
-    copy = await site.cloud.create_volume_from_snapshot(snapshot.id, "copy", marker)
+    snapshot = await site.project.snapshot_volume(volume.id, "contract", marker)
+    [found] = await eventually(
+        lambda: site.project.find_snapshots(marker), lambda now: now and now[0].status == "available"
+    )
+    assert (found.id, found.volume_id, found.metadata) == (snapshot.id, volume.id, marker)
+    copy = await site.project.create_volume_from_snapshot(snapshot.id, "copy", marker)
     site.volumes.append(copy.id)
     found = await eventually(lambda: site.cloud.volume(copy.id), lambda now: now.status == "available")
     assert (found.snapshot_id, found.name, found.metadata) == (snapshot.id, "copy", marker)
-    assert [one.id for one in await site.cloud.find_volumes(marker)] == [copy.id]
-    assert not await site.cloud.find_volumes({"cloudmanager_contract": "nothing"})
+    assert [one.id for one in await site.project.find_volumes(marker)] == [copy.id]
+    assert not await site.project.find_volumes({"cloudmanager_contract": "nothing"})
     for _ in range(2):
-        await site.cloud.delete_volume(copy.id)
+        await site.project.delete_volume(copy.id)
     for _ in range(2):
-        await site.cloud.delete_snapshot(snapshot.id)
-    await eventually(lambda: site.cloud.find_snapshots(marker), lambda found: not found)
-    await eventually(lambda: site.cloud.find_volumes(marker), lambda found: not found)
-    await site.cloud.delete_snapshot(snapshot.id)
-    await site.cloud.delete_volume(copy.id)
+        await site.project.delete_snapshot(snapshot.id)
+    await eventually(lambda: site.project.find_snapshots(marker), lambda found: not found)
+    await eventually(lambda: site.project.find_volumes(marker), lambda found: not found)
+    await site.project.delete_snapshot(snapshot.id)
+    await site.project.delete_volume(copy.id)
 
 
 async def test_where_a_volume_lies(site):
@@ -83,20 +84,20 @@ async def test_a_volume_is_attached_twice(site):
 
 async def test_an_image_of_a_server(site, marker):
     server = await site.boot()
-    made = await site.cloud.create_image(server.id, "contract", marker)
+    made = await site.project.create_image(server.id, "contract", marker)
     found = await site.cloud.image(made.id)
     assert (found.id, found.name) == (made.id, "contract")
     assert found.status in {"queued", "saving", "active"}
-    assert [one.id for one in await site.cloud.find_images(marker)] == [made.id]
+    assert [one.id for one in await site.project.find_images(marker)] == [made.id]
     await site.settled(server.id, "active")
     for _ in range(2):
-        await site.cloud.delete_image(made.id)
-    assert not await site.cloud.find_images(marker)
+        await site.project.delete_image(made.id)
+    assert not await site.project.find_images(marker)
 
 
 async def test_what_is_not_there_is_not_found(site):
-    for look in (site.cloud.volume, site.cloud.snapshot, site.cloud.image, site.cloud.server_definition):
+    for look in (site.cloud.volume, site.cloud.image, site.cloud.server_definition):
         with pytest.raises(NotFound):
             await look(NOBODY)
-    for end in (site.cloud.delete_volume, site.cloud.delete_snapshot, site.cloud.delete_image):
+    for end in (site.project.delete_volume, site.project.delete_snapshot, site.project.delete_image):
         assert await end(NOBODY)

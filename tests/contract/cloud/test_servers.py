@@ -10,6 +10,8 @@ from cloudmanager.openstack.definitions import NewServer
 from tests.contract.cloud.sites import eventually
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl someone@example"
+OTHER_KEY = KEY.replace("GKJl", "GKJm")
 
 
 async def test_a_server_is_known_whole(site):
@@ -96,8 +98,8 @@ async def test_a_new_server_is_like_its_definition_and_found_by_its_marker(site)
     site.made.append(made.id)
     assert made.request_id.startswith("req-")
     await site.settled(made.id, "active")
-    assert [one.id for one in await site.cloud.find_servers(marker)] == [made.id]
-    assert not await site.cloud.find_servers({"contract": "nothing"})
+    assert [one.id for one in await site.project.find_servers(marker)] == [made.id]
+    assert not await site.project.find_servers({"contract": "nothing"})
     found = await site.cloud.server_definition(made.id)
     assert (found.flavor_id, found.image_id, found.metadata) == (site.flavor_id, site.image_id, {"a": "b"})
     assert (found.user_data, found.config_drive, found.description) == (data, True, "a copy")
@@ -107,6 +109,28 @@ async def test_a_new_server_is_like_its_definition_and_found_by_its_marker(site)
         await site.cloud.delete_server(made.id)
     await eventually(lambda: site.ask(site.sdk.compute.find_server, made.id), lambda found: found is None)
     await site.cloud.delete_server(made.id)
+
+
+async def test_a_key_can_be_given_that_is_ours_as_well(simulated):
+    """Nova gives a server keys of whoever makes it; the same name may be another key."""
+    cloud, identity = simulated.cloud(), simulated.model.identity
+    theirs = simulated.cloud(username="member")
+    for owner, name, key in (
+        (theirs, "only theirs", KEY),
+        (theirs, "another", KEY),
+        (cloud, "another", OTHER_KEY),
+        (theirs, "the same", KEY),
+        (cloud, "the same", KEY),
+    ):
+        body = {"keypair": {"name": name, "public_key": key, "type": "ssh"}}
+        await owner._nova.call("create_keypair", "POST", "os-keypairs", body=body)
+    ours, member = identity.user_named("admin").id, identity.user_named("member").id
+
+    names = ("only theirs", "another", "the same", "nobody's")
+    assert [await cloud.has_key(name, member) for name in names] == [False, False, True, False]
+    assert await cloud.has_key("another", ours)
+    await theirs.close()
+    await cloud.close()
 
 
 async def test_what_a_running_server_uses_is_counted(site):

@@ -218,11 +218,62 @@ async def test_allowances(red):
 
 
 async def test_a_project_without_our_user_says_what_its_operator_has_to_do(place, clouds):
-    with pytest.raises(Forbidden) as refused:
-        await clouds["closed"].servers()
+    for ask in (clouds["closed"].servers, clouds["closed"].log_in):
+        with pytest.raises(Forbidden) as refused:
+            await ask()
 
-    assert f"openstack role add --project {place.tenants['closed']}" in refused.value.message
-    assert PASSWORD not in refused.value.message
+        assert f"openstack role add --project {place.tenants['closed']}" in refused.value.message
+        assert PASSWORD not in refused.value.message
+
+
+async def test_a_project_that_lets_our_user_in_no_longer_says_so_too(place):
+    identity = place.model.identity
+    left = identity.add_project("left")
+    identity.grant(identity.user_named("portal"), left, "member")
+    tenants = tenants_for(place.configured(username="portal"))
+    cloud = tenants.of(left.id)
+    assert await cloud.servers() == ()
+    identity.grant(identity.user_named("portal"), left)
+    for token in [one for one in identity.tokens.values() if one.project_id == left.id]:
+        identity.revoke(token)
+
+    with pytest.raises(Forbidden, match=f"openstack role add --project {left.id}"):
+        await cloud.servers()
+    await tenants.close()
+
+
+async def test_copies_of_a_volume_belong_to_the_project(place, red, blue):
+    volume = await red.create_volume("original", 1, MARK)
+    await eventually(lambda: red.volume(volume.id), lambda now: now.status == "available", 10)
+    mark = MARK | {"n": f"copy{next(NUMBERS)}"}
+    snapshot = await red.snapshot_volume(volume.id, "means", mark)
+    await eventually(lambda: red.find_snapshots(mark), lambda found: found[0].status == "available", 10)
+    copy = await red.create_volume_from_snapshot(snapshot.id, "copy", mark)
+    found = await eventually(lambda: red.find_volumes(mark), lambda now: now[0].status == "available", 10)
+
+    assert [(one.id, one.project_id) for one in found] == [(copy.id, place.tenants["red"])]
+    assert await blue.find_snapshots(mark) == await blue.find_volumes(mark) == ()
+    with pytest.raises(NotFound):
+        await blue.snapshot_volume(volume.id, "stolen", mark)
+    with pytest.raises(NotFound):
+        await blue.create_volume_from_snapshot(snapshot.id, "stolen", mark)
+    for _ in range(2):
+        await red.delete_snapshot(snapshot.id)
+    await eventually(lambda: red.find_snapshots(mark), lambda found: found == (), 10)
+
+
+async def test_a_snapshot_belongs_to_whoever_has_it_taken(place, red):
+    """As Cinder has it: also that of an administrator who sees the volumes of all."""
+    volume = await red.create_volume("original", 1, MARK)
+    await eventually(lambda: red.volume(volume.id), lambda now: now.status == "available", 10)
+    mark = MARK | {"n": f"taken{next(NUMBERS)}"}
+    tenants = tenants_for(place.configured(username="admin"))
+    fleet = tenants.of(place.project.id)
+    snapshot = await fleet.snapshot_volume(volume.id, "strange", mark)
+
+    assert [one.id for one in await fleet.find_snapshots(mark)] == [snapshot.id]
+    assert await red.find_snapshots(mark) == ()
+    await tenants.close()
 
 
 async def test_projects_are_remembered_and_forgotten(place):

@@ -18,6 +18,8 @@ from cloudmanager.openstack.shapes import (
 
 SERVER = {
     "id": "s1",
+    "tenant_id": "p",
+    "user_id": "u",
     "name": "vm",
     "status": "ACTIVE",
     "OS-EXT-STS:vm_state": "active",
@@ -123,6 +125,7 @@ def test_a_definition_keeps_the_order_of_interfaces_and_devices():
         ("v3", None),
     ]
     assert (found.config_drive, found.image_id) == (True, None)
+    assert (found.project_id, found.user_id) == ("p", "u")
 
 
 def test_an_image_is_booted_beside_volumes():

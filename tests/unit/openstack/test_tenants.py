@@ -22,12 +22,18 @@ def test_a_project_is_logged_in_to_in_place_of_ours():
     session.close()
 
 
-async def test_an_application_credential_leads_to_no_other_project():
-    credential = {"application_credential_id": "id", "application_credential_secret": "secret"}
-    tenants = tenants_for(configured({"auth_type": "v3applicationcredential", **credential}, KEYSTONE))
-    with pytest.raises(CloudNotConfigured, match="needs a password"):
-        tenants.of("red")
-    await tenants.close()
+async def test_an_application_credential_leads_to_its_own_project_alone():
+    with RunningKeystone() as keystone:
+        made = keystone.identity.add_credential("ours", keystone.user("admin"), keystone.fleet, "secret")
+        credential = {"application_credential_id": made.id, "application_credential_secret": "secret"}
+        credential |= {"auth_type": "v3applicationcredential", "auth_url": keystone.url}
+        tenants = tenants_for(configured(credential))
+
+        await tenants.of(keystone.fleet.id).log_in()
+        for _ in range(2):
+            with pytest.raises(CloudNotConfigured, match="needs a username and password"):
+                await tenants.of("red").log_in()
+        await tenants.close()
 
 
 async def test_without_a_cloud_it_is_said_what_to_configure():

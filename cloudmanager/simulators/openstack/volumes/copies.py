@@ -1,4 +1,8 @@
-"""Calls about snapshots and backups."""
+"""Calls about snapshots and backups.
+
+They belong to the project of whoever has them made, and count there: Cinder takes it from the request, even
+where an administrator's names a volume of another (`create_snapshot_in_db`; `create` of backup/api.py).
+"""
 
 from __future__ import annotations
 
@@ -65,10 +69,10 @@ class Copies:
             name=asked.get("name"),
             description=asked.get("description"),
             metadata=texts(asked.get("metadata") or {}),
-            project_id=volume.project_id,
+            project_id=call.caller.project_id,
             user_id=call.caller.user_id,
         )
-        self._check_quota("snapshots", volume.project_id)
+        self._check_quota("snapshots", snapshot.project_id)
         self._volumes.take_snapshot(snapshot, force=_may_be_in_use(asked, call))
         return Answer(202, {"snapshot": shapes.snapshot(snapshot, call)})
 
@@ -117,11 +121,11 @@ class Copies:
             name=asked.get("name"),
             description=asked.get("description"),
             container=asked.get("container") or "volumebackups",
-            project_id=volume.project_id,
+            project_id=call.caller.project_id,
             user_id=call.caller.user_id,
         )
-        self._check_quota("backups", volume.project_id)
-        self._check_room(volume)
+        self._check_quota("backups", backup.project_id)
+        self._check_room(backup)
         self._volumes.make_backup(backup, force=asked.get("force") is True)
         return Answer(202, {"backup": shapes.summary(backup, self._base(), "backups")})
 
@@ -164,14 +168,14 @@ class Copies:
             noun = kind.removesuffix("s").capitalize()
             raise TooMuch(f"{noun}LimitExceeded: Maximum number of {kind} allowed ({limit}) exceeded")
 
-    def _check_room(self, volume: Volume) -> None:
-        """`TooMuch` when the backup of a volume is more than its project may keep."""
-        most = self._volumes.limits(volume.project_id)["backup_gigabytes"]
-        used = self._volumes.usage(volume.project_id)["backup_gigabytes"]
-        if used + volume.size > most:
+    def _check_room(self, backup: Backup) -> None:
+        """`TooMuch` when a backup is more than its project may keep."""
+        most = self._volumes.limits(backup.project_id)["backup_gigabytes"]
+        used = self._volumes.usage(backup.project_id)["backup_gigabytes"]
+        if used + backup.size > most:
             raise TooMuch(
                 "VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds allowed Backup gigabytes "
-                f"quota. Requested {volume.size}G, quota is {most}G and {used}G has been consumed."
+                f"quota. Requested {backup.size}G, quota is {most}G and {used}G has been consumed."
             )
 
 
