@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from cloudmanager.api.body import Body
-from cloudmanager.api.fields import Flag, choice, identifier, number, whole
+from cloudmanager.api.fields import Flag, IdOrDigits, choice, number, whole
 from cloudmanager.api.hosts import LONGEST
 from cloudmanager.drs.options import Mode
 
@@ -33,7 +33,7 @@ class ExecuteAudit(Body):
 class ApplyAudit(Body):
     """Which plan to carry out."""
 
-    audit_id = identifier(required=True)
+    audit_id = IdOrDigits(required=True)
     deadline = whole(1, LONGEST)
     dry_run = Flag()
 
@@ -41,7 +41,7 @@ class ApplyAudit(Body):
 class AuditReference(Body):
     """Which audit."""
 
-    audit_id = identifier(required=True)
+    audit_id = IdOrDigits(required=True)
 
 
 class AuditBrief(Schema):

@@ -133,23 +133,37 @@ def directory(**options: Any) -> Directory:
     return Directory(validate=[validate.Length(max=4095), _no_nul], **options)
 
 
-class PortNumber(_Whole):
-    """A TCP or UDP port, as a number or in digits."""
+class _InDigits(_Whole):
+    """A whole number from 1, also as text of digits of the form `pattern`."""
 
-    json_schema: ClassVar[JsonSchema] = {
-        "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": 65535},
-            {"type": "string", "pattern": f"^{_PORT}$"},
-        ]
-    }
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(1, 65535), **options)
+    def __init__(self, maximum: int, pattern: str, **options: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(1, maximum), **options)
+        self._pattern = pattern
+        self.json_schema = {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": maximum},
+                {"type": "string", "pattern": f"^{pattern}$"},
+            ]
+        }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, str) and re.fullmatch(_PORT, value):
+        if isinstance(value, str) and re.fullmatch(self._pattern, value):
             value = int(value)
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+class PortNumber(_InDigits):
+    """A TCP or UDP port, as a number or in digits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(65535, _PORT, **options)
+
+
+class IdOrDigits(_InDigits):
+    """The id of another object, as a number or in digits, of which it has at most nine then."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(MAX_INTEGER, "0*[1-9][0-9]{0,8}", **options)
 
 
 class Host(fields.String):

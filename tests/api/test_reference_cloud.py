@@ -72,6 +72,7 @@ AGGREGATE_STORY = [
     plan,
     ("POST", "/v1/aggregates/5/actions/get-audit-status", {"audit_id": "$audit_id"}, 200,
      {"audit": {"id": "$audit_id", "status": "DONE"}}),
+    ("POST", "/v1/aggregates/5/actions/get-audit-status", {"audit_id": "1"}, 200, {"audit": {"id": 1, "status": "DONE"}}),
     ("POST", "/v1/aggregates/5/actions/apply-audit", {"audit_id": "$audit_id"}, 202, NOTHING),
     end_tasks,
     ("POST", "/v1/aggregates/5/actions/execute-audit", {"auto_apply": True}, 202,
