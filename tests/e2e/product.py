@@ -195,11 +195,12 @@ class Product:
 
 
 def wait_until(condition: Callable[[], object], *, within: float, why: Callable[[], str] = str) -> None:
-    """Look until `condition` holds; fail with `why()` when the time is over."""
-    end = time.monotonic() + within
+    """Look until `condition` holds, ever more seldom; fail with `why()` when the time is over."""
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < end, f"not within {within} s\n{why()}"
-        time.sleep(0.05)
+        waited = time.monotonic() - began
+        assert waited < within, f"not within {within} s\n{why()}"
+        time.sleep(min(0.05 + waited / 10, 0.5))
 
 
 def alive(pids: set[int]) -> set[int]:

@@ -23,6 +23,7 @@ _SDK = pytest.mark.filterwarnings("ignore::openstack.warnings._RemovedInSDKWarni
 
 CONFIG = {
     **QUICK,
+    "monitor": {"enabled": False},  # but where hosts are tracked
     "power": {**QUICK["power"], "soft_off_grace": 5},
     "hosts": {"poll_interval": 0.3, "return_interval": 0.5, "boot_timeout": 60},
 }

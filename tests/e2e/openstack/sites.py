@@ -13,7 +13,6 @@ import queue
 import shlex
 import subprocess
 import threading
-import time
 import uuid
 from collections import Counter
 
@@ -24,6 +23,7 @@ from cloudmanager.simulators.world import Account, World
 from tests.background import Background
 from tests.contract.cloud import sites
 from tests.contract.cloud.sites import HOST, HOST_COMMAND, REAL
+from tests.e2e.product import wait_until
 
 LOGIN, PASSWORD = "operator", "kept-by-the-bmc"
 HOSTS = os.environ.get("CLOUDMANAGER_TEST_HOSTS", "").replace(",", " ").split()
@@ -147,10 +147,7 @@ class Site:
         self.change(self.world.power_on, host)
 
     def until(self, condition, seconds=None):
-        end = time.monotonic() + (seconds or self.patience)
-        while not condition():
-            assert time.monotonic() < end, f"not within {seconds or self.patience} s"
-            time.sleep(0.1)
+        wait_until(condition, within=seconds or self.patience)
 
     def tidy(self):
         """Nothing that a test has made or done is left."""
