@@ -17,17 +17,34 @@ from .tasks import ended
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings._RemovedInSDKWarning")
 
 
-@pytest.fixture(scope="module")
-def sdk(demo):
+TENANT = "shop"
+
+
+def connected(demo, **others):
+    """The demo's administrator."""
     exports = (shlex.split(line)[1] for line in demo.directory.openrc.read_text().splitlines())
     said = dict(pair.split("=", 1) for pair in exports)
     names = ("auth_url", "username", "password", "project_name", "user_domain_name", "project_domain_name")
-    connection = openstack.connect(
-        **{name: said[f"OS_{name.upper()}"] for name in names},
+    return openstack.connect(
+        **{name: said[f"OS_{name.upper()}"] for name in names} | others,
         compute_default_microversion="2.96",
         load_yaml_config=False,
         load_envvars=False,
     )
+
+
+@pytest.fixture(scope="module")
+def sdk(demo):
+    """In a project in which the daemon has no role."""
+    connection = connected(demo)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def shop(demo):
+    """In a tenant's project, in which it has one."""
+    connection = connected(demo, project_name=TENANT)
     yield connection
     connection.close()
 
@@ -39,7 +56,7 @@ class Servers:
         self.sdk = sdk
         self.prefix = f"e2e-{uuid.uuid4().hex[:8]}"
 
-    def boot(self, *, volume=False):
+    def boot(self, *, volume=False, **wish):
         compute = self.sdk.compute
         [flavor, *_], [image, *_] = list(compute.flavors()), list(self.sdk.image.images())
         [network, *_] = list(self.sdk.network.networks())
@@ -49,6 +66,7 @@ class Servers:
             image_id=image.id,
             networks=[{"uuid": network.id}],
             metadata={"tier": "front"},
+            **wish,
         )
         self.until(server.id, "ACTIVE")
         if volume:
@@ -89,6 +107,13 @@ class Servers:
 @pytest.fixture
 def servers(sdk):
     made = Servers(sdk)
+    yield made
+    made.delete_all()
+
+
+@pytest.fixture
+def tenants_servers(shop):
+    made = Servers(shop)
     yield made
     made.delete_all()
 
@@ -136,34 +161,62 @@ def test_a_server_is_balanced(demo, servers, sdk):
     assert after == task["result"]["to"] != before
 
 
-def test_a_server_is_cloned_with_its_volume(demo, servers, sdk):
-    server_id = servers.boot(volume=True)
+@pytest.fixture
+def belongings(shop, tenants_servers):
+    """A security group of the tenant's, and a key pair that is not the daemon's."""
+    name = tenants_servers.prefix
+    group = shop.network.create_security_group(name=name)
+    shop.compute.create_keypair(name=name)
+    yield {"security_groups": [{"name": name}], "key_name": name}
+    tenants_servers.delete_all()
+    shop.compute.delete_keypair(name)
+    shop.network.delete_security_group(group.id)
+
+
+def test_a_server_is_cloned_with_its_volume_in_its_project(demo, tenants_servers, belongings, shop):
+    server_id = tenants_servers.boot(volume=True, user_data="IyEK", **belongings)
     task = act(demo, server_id, "clone", count=2)
     assert task["status"] == "SUCCESS", task
-    original = sdk.compute.get_server(server_id)
-    clones = [sdk.compute.get_server(clone["id"]) for clone in task["result"]["clones"]]
-    assert [clone.name for clone in clones] == [f"{servers.prefix}-clone-1", f"{servers.prefix}-clone-2"]
+    prefix, project_id = tenants_servers.prefix, shop.current_project_id
+    original = shop.compute.get_server(server_id)
+    clones = [shop.compute.get_server(clone["id"]) for clone in task["result"]["clones"]]
+    assert [clone.name for clone in clones] == [f"{prefix}-clone-1", f"{prefix}-clone-2"]
     for clone in clones:
-        assert clone.status == "ACTIVE"
-        assert clone.metadata == {"tier": "front"}
+        assert (clone.status, clone.project_id) == ("ACTIVE", project_id)
+        assert (clone.metadata, clone.user_data) == ({"tier": "front"}, "IyEK")
+        assert clone.security_groups == original.security_groups == [{"name": prefix}]
         assert clone.addresses.keys() == original.addresses.keys()
         assert len(clone.attached_volumes) == 1
+        assert clone.key_name is None
+    [not_copied] = task["result"]["not_copied"]
+    assert not_copied.startswith(f"without key pair {prefix} of user {original.user_id}")
     attached = {clone.attached_volumes[0]["id"] for clone in (original, *clones)}
     assert len(attached) == 3
-    wait_until(lambda: not servers.snapshots() and not servers.images(), within=30)
+    assert {shop.block_storage.get_volume(one).project_id for one in attached} == {project_id}
+    wait_until(lambda: not tenants_servers.snapshots() and not tenants_servers.images(), within=30)
 
 
-def test_a_clone_that_fails_leaves_nothing(demo, servers):
-    server_id = servers.boot(volume=True)
+def test_a_clone_that_fails_leaves_nothing(demo, tenants_servers):
+    server_id = tenants_servers.boot(volume=True)
     assert demo.cli("lab", "fault", "cinder", "fail=create").returncode == 0
     try:
         task = act(demo, server_id, "clone", count=1)
     finally:
         assert demo.cli("lab", "heal", "cinder").returncode == 0
     assert task["status"] == "FAILURE", task
+    assert [server.id for server in tenants_servers.found()] == [server_id]
+    assert len(tenants_servers.volumes()) == 1
+    assert tenants_servers.snapshots() == tenants_servers.images() == []
+
+
+def test_a_clone_in_a_project_without_a_role_is_refused(demo, servers, sdk):
+    server_id = servers.boot()
+    answer = demo.post(f"/v1/servers/{server_id}/actions/clone", {"count": 1})
+    assert answer.status_code == 409, answer.text
+    said = answer.json()["error"]["message"]
+    assert f"into project {sdk.current_project_id}" in said
+    assert f"openstack role add --project {sdk.current_project_id} --user USER member" in said
     assert [server.id for server in servers.found()] == [server_id]
-    assert len(servers.volumes()) == 1
-    assert servers.snapshots() == servers.images() == []
 
 
 def test_system_metadata_is_that_of_novas_database(demo, servers):
