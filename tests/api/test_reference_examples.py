@@ -127,6 +127,8 @@ OF_EVERY_FIELD = {
     "used_coils_count": 0,
 }
 CREATE_STORAGE = {"name": "storage1", "compute_path": "/tmp/", "controller_path": "/tmp/"}
+MOVED_STORAGE = {"name": "storage2", "compute_path": "/srv/", "controller_path": "/mnt/"}
+PENDING = {"status": "PENDING", "name": "reset", "result": None, "traceback": None}
 
 STORY = [
     # Host classes
@@ -185,8 +187,8 @@ STORY = [
     ("PUT", "/v1/nodes/$node_id/power-controls/$power_control_id", {"power_control_port": "1"}, 200,
      {"power_control": ASSIGNED}),
     ("GET", "/v1/power-controls/$power_control_id/nodes", None, 200,
-     {"nodes": [{"id": "$node_id", "name": "test-node", "cloud_managers": [ASSIGNED],
-                 "node_class": FIRST_CLASSES[0]}]}),
+     {"nodes": [{**NODE, "condition": 1, "title": "node title", "cloud_managers": [ASSIGNED], "node_class": FIRST_CLASSES[0],
+                 "power_state": "power_on"}]}),
     ("POST", "/v1/nodes/$node_id/actions/reset", None, 202, NOTHING),
     ("GET", "/v1/nodes/$node_id/power-actions/", None, 200,
      {"power_actions": [{"action": "reset", "id": "$power_action_id", "node_id": "$node_id", "start_time": TIME,
@@ -202,9 +204,13 @@ STORY = [
     ("GET", "/v1/availability-storages/$availability_storage_id", None, 200, {"availability_storage": STORAGE}),
     ("PUT", "/v1/availability-storages/$availability_storage_id", {"availability_storage": {"name": "storage2"}}, 200,
      {"availability_storage": {**STORAGE, "name": "storage2"}}),
+    ("PUT", "/v1/availability-storages/$availability_storage_id", {"availability_storage": MOVED_STORAGE}, 200,
+     {"availability_storage": {**STORAGE, **MOVED_STORAGE}}),
     ("POST", "/v1/availability-storages/$availability_storage_id/nodes/", {"nodes": [1]}, 204, NOTHING),
     ("DELETE", "/v1/availability-storages/$availability_storage_id/nodes/$node_id", None, 204, NOTHING),
     ("PUT", "/v1/availability-storages/$availability_storage_id/nodes/", {"nodes": [1]}, 204, NOTHING),
+    ("GET", "/v1/availability-storages/?name=storage2&availability_storage_id=1&offset=0&limit=10", None, 200,
+     {"availability_storages": [{**STORAGE, **MOVED_STORAGE, "nodes": [{"id": "$node_id", "name": "test-node"}]}]}),
     ("POST", "/v1/nodes/$node_id/availability-storages/", {"availability_storages": [1]}, 204, NOTHING),
     ("PUT", "/v1/nodes/$node_id/availability-storages/", {"availability_storages": [1]}, 204, NOTHING),
     ("GET", "/v1/nodes/$node_id", None, 200,
@@ -213,7 +219,7 @@ STORY = [
     ("DELETE", "/v1/availability-storages/$availability_storage_id", None, 204, NOTHING),
     # Celery tasks
     ("GET", "/v1/tasks", None, 200, {"tasks": ["$task_id", "$first_task"]}),
-    ("GET", "/v1/tasks/$task_id", None, 200, {"status": "PENDING"}),
+    ("GET", "/v1/tasks/$task_id", None, 200, PENDING),
     ("POST", "/v1/tasks/$task_id/actions/cancel", None, 202, NOTHING),
     end_tasks,
     ("POST", "/v1/nodes/$node_id/actions/power-off", None, 202, NOTHING),
