@@ -455,12 +455,14 @@ async def test_a_clone_belongs_to_the_project_of_its_original(fleet):
     assert len(means) == 3
 
 
-async def test_a_clone_in_a_closed_project_makes_nothing(fleet):
-    fleet.nova.add_original("s1", "h1", project="red")
+@pytest.mark.parametrize("volumes", [0, 2])
+async def test_a_clone_in_a_closed_project_makes_nothing(fleet, volumes):
+    fleet.nova.add_original("s1", "h1", volumes=volumes, project="red")
     fleet.tenants.closed.add("red")
     flow = await run(fleet, "clone", "s1", count=1)
     assert flow.status == "FAILURE"
     assert "into project red" in flow.error
+    assert "while restoring" not in flow.error, "there is nothing to take back"
     assert fleet.nova.asked == []
 
 
