@@ -82,6 +82,7 @@ DOMAINS_STORY = [
     ("POST", "/domains/actions/get-store", None, 200, {"store": "file"}),
     ("POST", "/v1/domains/actions/get-store", None, 200, {"store": "file"}),
     ("POST", f"/v1/domains/{DOMAIN}/actions/configure", None, 204, NOTHING),
+    ("POST", f"/v1/domains/{DOMAIN}/actions/configure", {"domain_id": DOMAIN}, 204, NOTHING),
     ("GET", "/v1/domains/totp-allowed", None, 200, {"totp_allowed": "false"}),
 ]
 INFO_STORY = [

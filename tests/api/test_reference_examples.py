@@ -231,6 +231,10 @@ STORY = [
     end_tasks,
     # What was made is taken away
     ("DELETE", "/v1/nodes/$node_id/power-controls/$power_control_id", None, 204, NOTHING),
+    ("POST", "/v1/nodes/$node_id/power-controls/",
+     {"power_control_id": "$power_control_id", "power_control_port": "1", "is_default": True}, 201,
+     {"power_control": ASSIGNED}),
+    ("DELETE", "/v1/nodes/$node_id/power-controls/$power_control_id", None, 204, NOTHING),
     ("DELETE", "/v1/power-controls/$power_control_id", None, 204, NOTHING),
     ("DELETE", "/v1/nodes/$node_id", None, 204, NOTHING),
     ("DELETE", "/v1/node-images/$image_id", None, 204, NOTHING),
