@@ -79,14 +79,11 @@ def held_by_no_task(host: HostFacts, _seen: Snapshot) -> Answer:
     return Pass("no task has it")
 
 
-def not_decided_before(host: HostFacts, seen: Snapshot) -> Answer:
-    """It was not evacuated for this outage; what failed is tried again after a while."""
+def not_decided_before(host: HostFacts, _seen: Snapshot) -> Answer:
+    """It was not evacuated for this outage, and is not being evacuated."""
     decision = host.decision
     if decision is not None and decision.came is Came.FAILED:
-        left = decision.made_at + seen.limits.retry_interval - seen.now
-        if 0 < left <= seen.limits.retry_interval:
-            return Hold(f"task {decision.task_id} could not evacuate it; tried again in {left:.0f} s")
-        return Pass(f"task {decision.task_id} could not evacuate it, and it is time to try again")
+        return Pass(f"task {decision.task_id} could not evacuate it")
     if decision is not None:
         return Refuse(f"task {decision.task_id} has been started for it", quiet=True)
     if host.returning:
@@ -265,6 +262,20 @@ def _others_are_heard(host: HostFacts, evidence: Evidence, seen: Snapshot) -> bo
     return since is not None and seen.heartbeats.get(evidence.storage_id, Others()).heard(since) > 0
 
 
+def not_tried_lately(host: HostFacts, seen: Snapshot) -> Answer:
+    """What failed is tried again after a while; if it lacked a fence, once silence counts as one."""
+    decision = host.decision
+    if decision is None or decision.came is not Came.FAILED:
+        return Pass("no task has failed to evacuate it")
+    left = decision.made_at + seen.limits.retry_interval - seen.now
+    if not 0 < left <= seen.limits.retry_interval:
+        return Pass(f"task {decision.task_id} could not evacuate it, and it is time to try again")
+    silent = _silent_for(host, seen)
+    if decision.unfenced and isinstance(silent, Pass):
+        return Pass(f"task {decision.task_id} could not cut its power, but now {silent.reason}")
+    return Hold(f"task {decision.task_id} could not evacuate it; tried again in {left:.0f} s")
+
+
 GATES: Sequence[Gate] = (
     nova_says_down,
     not_switched_off_by_us,
@@ -281,5 +292,6 @@ GATES: Sequence[Gate] = (
     storages_stand,
     no_sign_of_life,
     can_be_fenced,
+    not_tried_lately,
 )
 """In the order in which they are passed."""

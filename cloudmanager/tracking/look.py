@@ -13,7 +13,7 @@ from cloudmanager.flows.hosts.cordon import is_by_somebody
 from cloudmanager.flows.hosts.evacuation import why_forbidden
 from cloudmanager.tracking import records
 from cloudmanager.tracking.decision import Verdict, decide, is_explained
-from cloudmanager.tracking.gates import can_be_fenced, no_sign_of_life, storages_stand
+from cloudmanager.tracking.gates import can_be_fenced, no_sign_of_life, not_tried_lately, storages_stand
 from cloudmanager.tracking.options import limits_of
 from cloudmanager.tracking.snapshot import HostFacts, Others, Power, Silence, Snapshot
 
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from cloudmanager.tracking.records import Machine, Records
 
 _BY_EVIDENCE = frozenset(
-    {storages_stand.__name__, no_sign_of_life.__name__, can_be_fenced.__name__, "its_turn", None}
+    {
+        storages_stand.__name__,
+        no_sign_of_life.__name__,
+        can_be_fenced.__name__,
+        not_tried_lately.__name__,
+        "its_turn",
+        None,
+    }
 )
 """Gates for which storages are read: only those hosts that came so far."""
 

@@ -22,7 +22,7 @@ from cloudmanager.models import (
 from cloudmanager.tracking.snapshot import Came, Decision, Power
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -34,6 +34,7 @@ _CLOCKS_APART = 5.0
 """Seconds by which Nova's clock and ours may differ without a report counting as later than it was."""
 
 _STARTING = frozenset({"power_on", "reset"})
+_FENCE = "power-off"
 
 
 class Machine(NamedTuple):
@@ -59,6 +60,8 @@ class Records:
     own_power: dict[int, str] = field(default_factory=dict)
     storages: dict[int, tuple[Storage, ...]] = field(default_factory=dict)
     decisions: dict[str, Came] = field(default_factory=dict)
+    unfenced: set[str] = field(default_factory=set)
+    """Those decisions that failed since the power could not be cut"""
     outlived: set[str] = field(default_factory=set)
     """Hosts that have reported since they were evacuated: that they are down is another outage"""
     devices: dict[int, bool] = field(default_factory=dict)
@@ -69,7 +72,8 @@ class Records:
         if row is None or row.decision_id is None or row.host in self.outlived:
             return None
         came = self.decisions.get(row.decision_id, Came.SUCCEEDED)
-        return Decision(row.decision_id, row.decided_at or 0.0, came)
+        unfenced = row.decision_id in self.unfenced
+        return Decision(row.decision_id, row.decided_at or 0.0, came, unfenced)
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ def seconds(moment: datetime) -> float:
 def _decisions(session: Session, found: Records, down: Mapping[str, float | None]) -> None:
     host_of = {row.decision_id: row.host for row in found.rows.values() if row.decision_id}
     query = select(FlowRow.id, FlowRow.status, FlowRow.ended_at).where(FlowRow.id.in_(host_of))
-    for flow_id, status, ended_at in session.execute(query):
+    rows = session.execute(query).all()
+    for flow_id, status, ended_at in rows:
         if ended_at is None:
             found.decisions[flow_id] = Came.OPEN
             continue
@@ -179,6 +184,14 @@ def _decisions(session: Session, found: Records, down: Mapping[str, float | None
         heard = down.get(host_of[flow_id])
         if came is Came.SUCCEEDED and heard is not None and heard > seconds(ended_at) + _CLOCKS_APART:
             found.outlived.add(host_of[flow_id])
+    _failed_fences(session, found, [flow_id for flow_id, status, _ in rows if status == Status.FAILURE])
+
+
+def _failed_fences(session: Session, found: Records, failed: Sequence[str]) -> None:
+    """Which of these failed by the flow below them that cuts the power; who is vouched for has none."""
+    if failed:
+        fences = select(FlowRow.parent_id).where(FlowRow.parent_id.in_(failed), FlowRow.kind == _FENCE)
+        found.unfenced.update(session.scalars(fences.where(FlowRow.status == Status.FAILURE)))
 
 
 def _own_power(session: Session, found: Records, nodes: Mapping[int, float | None], ages: Ages) -> None:

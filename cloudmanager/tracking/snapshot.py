@@ -31,11 +31,15 @@ class Came(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """The evacuation that was begun for this outage: the task, when, and what came of it."""
+    """The evacuation that was begun for this outage: the task, when, and what came of it.
+
+    `unfenced`: it failed because the power could not be cut; no server was started elsewhere.
+    """
 
     task_id: str
     made_at: float
     came: Came
+    unfenced: bool = False
 
 
 @dataclass(frozen=True)

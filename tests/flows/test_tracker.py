@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cloudmanager import leases
 from cloudmanager.config import load
@@ -23,6 +23,7 @@ from cloudmanager.models import (
     NodeControl,
     PowerAction,
     TrackedHost,
+    utc_now,
 )
 from cloudmanager.openstack.records import Aggregate
 from cloudmanager.tracking.tracker import Tracker
@@ -89,7 +90,8 @@ class Site:
 
     def flows(self):
         with self.cloud.database.reading() as session:
-            return session.scalars(select(FlowRow).where(FlowRow.kind == "evacuate-host")).all()
+            found = select(FlowRow).where(FlowRow.kind == "evacuate-host").order_by(FlowRow.sequence)
+            return session.scalars(found).all()
 
     async def carry_out(self):
         """Workers do what was started; the return of the host is waited for all the while."""
@@ -320,7 +322,8 @@ async def test_a_storage_that_fails_together_with_a_network_is_no_proof_of_death
     site.lose_management("h1")
     tracker = site.tracker()
     assert await site.cycles(tracker, 6) == []
-    assert site.row().verdict["gates"][-3]["outcome"] == "waiting"
+    outcomes = {gate["gate"]: gate["outcome"] for gate in site.row().verdict["gates"]}
+    assert outcomes["storages_stand"] == "waiting"
     assert site.row().verdict["storages"][0]["sign"] == "stale"
     assert await site.cycles(tracker, 6) == []
     [alarm] = site.events("guard.refused")
@@ -490,6 +493,89 @@ async def test_what_failed_is_tried_again_after_a_while(site):
     assert begun != [first]
     await site.carry_out()
     assert site.flows()[1].status == "SUCCESS", site.flows()[1].error
+
+
+async def dies_with_its_device(site, **options):
+    """`h1` dies with its device, is not known to be silent yet, and cannot be fenced; answers its tracker."""
+    site.share_storage("h1", "h2", "h3")
+    tracker = site.tracker(**{"storage_fencing": True, "storage_silence": 5 * LOOP, **options})
+    site.beat("h1", ["a", "b"])
+    site.kill("h1")
+    site.cloud.nova.hosts["h1"].machine.dead = True
+    know_power(site, "power_on")
+    begun = []
+    for _ in range(8):
+        begun = begun or await beating(site, tracker, 1)
+    await site.carry_out()
+    [first] = site.flows()
+    assert (begun, first.status) == ([first.id], "FAILURE")
+    return tracker
+
+
+async def beating(site, tracker, count):
+    """So many looks, while the others write to the storage."""
+    begun = []
+    for _ in range(count):
+        site.cloud.clock.time += LOOP
+        site.beat("h2")
+        site.beat("h3")
+        begun += await tracker.cycle()
+    return begun
+
+
+def know_power(site, state):
+    """What the monitor has seen of h1's device last: now, and None that it is silent."""
+    now = datetime.fromtimestamp(int(site.cloud.clock.now()), UTC).replace(tzinfo=None)
+    seen = {"power_state": state, "power_state_checked_at": now}
+    with site.cloud.database.transaction() as session:
+        session.execute(update(Node).where(Node.name == "h1").values(seen))
+
+
+@pytest.mark.both_databases
+async def test_what_lacked_a_fence_is_tried_again_when_silence_is_one(site):
+    tracker = await dies_with_its_device(site)
+    assert await beating(site, tracker, 4) == []  # the device is still believed to answer
+    know_power(site, None)
+    [second] = await beating(site, tracker, 1)
+    assert (site.flows()[1].id, site.flows()[1].params["fenced"]) == (second, True)
+    await site.carry_out()
+    assert site.flows()[1].status == "SUCCESS", site.flows()[1].error
+    assert site.cloud.nova.split_brains == []
+
+
+async def test_storages_are_looked_at_while_a_failure_is_left_alone(site):
+    tracker = await dies_with_its_device(site, storage_fencing=False)
+    assert await beating(site, tracker, 4) == []
+    verdict = site.row().verdict
+    assert [gate["gate"] for gate in verdict["gates"] if gate["outcome"] != "passed"] == ["not_tried_lately"]
+    assert [storage["sign"] for storage in verdict["storages"]] == ["stale"]
+
+
+async def test_what_failed_though_it_was_vouched_for_waits(site):
+    tracker = await dies_with_its_device(site)
+    know_power(site, None)
+    [second] = await beating(site, tracker, 6)
+    with site.cloud.database.transaction() as session:
+        ended = {"status": "FAILURE", "ended_at": utc_now(), "error": "Nova said no"}
+        session.execute(update(FlowRow).where(FlowRow.id == second).values(ended))
+    assert await beating(site, tracker, 8) == []
+    assert site.row().verdict["next"].startswith(f"looked at again: task {second} could not evacuate it")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        pytest.param("evacuate-host", {"status": "REVOKED"}, id="cancelled"),
+        pytest.param("power-off", {"status": "SUCCESS"}, id="fenced, failed later"),
+        pytest.param("power-off", {"kind": "evacuate-server"}, id="another task below it failed"),
+    ],
+)
+async def test_what_ended_otherwise_waits(site, kind, values):
+    tracker = await dies_with_its_device(site)
+    know_power(site, None)
+    with site.cloud.database.transaction() as session:
+        session.execute(update(FlowRow).where(FlowRow.kind == kind).values(**values))
+    assert await beating(site, tracker, 8) == []
 
 
 async def come_back(site):

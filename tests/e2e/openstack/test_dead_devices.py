@@ -14,7 +14,6 @@ OPTIONS = {
         **TRACKING["node_tracker"],
         "storage_fencing": True,
         "storage_silence": 3,
-        "retry_interval": 2,
     },
 }
 

@@ -70,7 +70,7 @@ def test_a_dead_host_passes_every_gate():
         ({"returning": "t1"}, "not_decided_before", State.EXPLAINED),
         ({"decision": Decision("t", NOW - 9, Came.OPEN)}, "not_decided_before", State.EXPLAINED),
         ({"decision": Decision("t", NOW - 9, Came.SUCCEEDED)}, "not_decided_before", State.EXPLAINED),
-        ({"decision": Decision("t", NOW - 9, Came.FAILED)}, "not_decided_before", State.WAITING),
+        ({"decision": Decision("t", NOW - 9, Came.FAILED)}, "not_tried_lately", State.WAITING),
         ({"reserved": True}, "not_reserved", State.EXPLAINED),
         ({"forced_down": True}, "not_declared_down", State.REFUSED),
         ({"cordoned": "disk swap"}, "not_cordoned_by_others", State.REFUSED),
@@ -254,6 +254,45 @@ def test_silence_is_no_fence_where_nobody_shows_that_the_storage_works():
     assert verdict(SILENT, limits=limits, heartbeats={n: Others(0, (NOW,)) for n in (1, 2)}).vouched is True
 
 
+LATELY = Decision("t", NOW - 90, Came.FAILED)
+UNFENCED = replace(LATELY, unfenced=True)
+FENCING = replace(BOLD, storage_fencing=True, outlived_by=70.0)
+
+
+@pytest.mark.parametrize(
+    ("decision", "facts", "limits", "tried"),
+    [
+        pytest.param(UNFENCED, {}, FENCING, True, id="silence is a fence now"),
+        pytest.param(LATELY, {}, FENCING, False, id="it failed otherwise"),
+        pytest.param(UNFENCED, {"power": Power.ON}, FENCING, False, id="its device answers"),
+        pytest.param(
+            UNFENCED, {"storages": (evidence(Sign.STALE, age=100),)}, FENCING, False, id="not silent for long"
+        ),
+        pytest.param(UNFENCED, {}, replace(FENCING, storage_fencing=False), False, id="silence is no fence"),
+        pytest.param(replace(UNFENCED, came=Came.OPEN), {}, FENCING, False, id="still at work"),
+        pytest.param(replace(UNFENCED, came=Came.SUCCEEDED), {}, FENCING, False, id="evacuated"),
+        pytest.param(UNFENCED, {"down_count": 2}, FENCING, False, id="not counted often enough since"),
+        pytest.param(replace(LATELY, made_at=NOW - 601), {}, FENCING, True, id="long ago"),
+    ],
+)
+def test_what_lacked_a_fence_is_tried_again_once_silence_counts_as_one(decision, facts, limits, tried):
+    others_write = {1: Others(0, (NOW,)), 2: Others(0, (NOW - 5,))}
+    found = verdict(replace(SILENT, decision=decision, **facts), limits=limits, heartbeats=others_write)
+    assert (found.state is State.DEAD) is tried
+    assert found.vouched is tried
+
+
+def test_why_it_is_tried_again_is_told():
+    others_write = {1: Others(0, (NOW,)), 2: Others(0, (NOW - 5,))}
+    host = replace(SILENT, decision=UNFENCED)
+    [told] = [
+        gate["reason"]
+        for gate in verdict(host, limits=FENCING, heartbeats=others_write).told()["gates"]
+        if gate["gate"] == "not_tried_lately"
+    ]
+    assert "task t could not cut its power, but now its power device is silent, and every storage" in told
+
+
 def test_those_down_longest_come_first_and_few_in_a_cycle():
     hosts = {
         each.name: each for each in (replace(DEAD, name=f"h{n}", down_since=NOW - 100 + n) for n in (3, 1, 2))
@@ -291,7 +330,8 @@ FACTS = {
     "storages": st.lists(SIGNS, max_size=3).map(tuple),
     "checks": st.integers(0, 3),
     "expected": st.none() | st.frozensets(st.sampled_from("abc")),
-    "decision": st.none() | st.builds(Decision, st.just("t"), st.floats(0, NOW), st.sampled_from(Came)),
+    "decision": st.none()
+    | st.builds(Decision, st.just("t"), st.floats(0, NOW), st.sampled_from(Came), st.booleans()),
     "forbidden": st.none() | st.just("no"),
 }
 LIMITS = st.builds(
@@ -353,6 +393,15 @@ def test_who_is_touched_was_seen_down_often_enough_and_is_nobodys(seen):
             assert not fact
         assert host.cordoned is None or seen.limits.evacuate_cordoned
         assert host.decision is None or host.decision.came is Came.FAILED
+
+
+@given(pictures())
+def test_what_failed_lately_is_touched_only_if_it_lacked_a_fence_and_needs_none_now(seen):
+    for name, found in decide(seen).items():
+        decision = seen.hosts[name].decision
+        if found.state is State.DEAD and decision and decision.made_at > NOW - seen.limits.retry_interval:
+            assert decision.unfenced
+            assert found.vouched
 
 
 @given(pictures())
