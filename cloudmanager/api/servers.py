@@ -20,7 +20,8 @@ from cloudmanager.api.operation import operation, wrapped
 from cloudmanager.api.services import services
 from cloudmanager.api.started import STARTED, started
 from cloudmanager.flows.servers.balance import plan_to_balance
-from cloudmanager.flows.servers.clone import check_project, plan_to_clone
+from cloudmanager.flows.servers.clone import plan_to_clone
+from cloudmanager.flows.servers.clone_checks import check_project
 from cloudmanager.flows.servers.repair import plan_to_repair
 from cloudmanager.flows.servers.wake import plan_to_reset, plan_to_wake
 from cloudmanager.tokens import Role
@@ -143,8 +144,8 @@ _ACTIONS = (
     _Action(
         "clone",
         "Make servers like another one, with copies of its volumes",
-        "They belong to the project of the original, where the daemon's user needs a role; else it is 409. "
-        "A clone that fails takes back what it made.",
+        "They belong to the project of the original: it is 409 where the daemon's user has no role in it, or "
+        "its quota no room. A clone that fails takes back what it made.",
         CloneServer(),
         plan_to_clone,
         tells_task=True,
@@ -158,7 +159,7 @@ def _serve(action: _Action) -> None:
         dry_run, deadline = params.pop("dry_run", False), params.pop("deadline", None)
         server = cloud.ask(lambda port: port.server(params["server_id"]))
         if action.name == "clone":
-            services().tenants.ask(lambda clouds: check_project(clouds, server))
+            services().tenants.ask(lambda clouds: check_project(clouds, server, params["count"]))
         if dry_run:
             plan = cloud.ask(lambda port: action.plan(port, params))
             return answer({"plan": plan.told()})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 UNLIMITED = -1
@@ -22,6 +23,15 @@ class Allowance:
     def has_room(self, more: int) -> bool:
         """Whether so much more would be allowed, as far as one can tell."""
         return self.limit is None or self.used is None or self.used + more <= self.limit
+
+
+def lacking(allowances: Mapping[str, Allowance], wanted: Mapping[str, int]) -> list[str]:
+    """What of `wanted` would exceed a quota, with the numbers; what is not told is not checked."""
+    return [
+        f"{name}: {one.used} of {one.limit} used, {more} more wanted"
+        for name, more in wanted.items()
+        if (one := allowances.get(name)) is not None and not one.has_room(more)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

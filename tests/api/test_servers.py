@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from cloudmanager.models import FlowRow
+from cloudmanager.openstack.tenant_records import Allowance
 
 VM = "45bb8680-c070-4080-be45-ec4d2312eda8"
 STRANGER = "9d3c1a52-0000-4000-8000-000000000000"
@@ -178,6 +179,35 @@ def test_a_clone_in_a_closed_project_is_refused(api, vm, dry_run):
     assert "Keystone does not let the daemon into project p" in response.json["error"]["message"]
     assert vm.asked == flows(api) == []
     assert act(api, "wakeup").status_code == 202, "what is no clone needs no role there"
+
+
+def test_a_clone_with_a_volume_of_another_project_is_refused(api, vm):
+    vm.volumes.owners[f"{VM}-v1"] = "blue"
+    response = act(api, "clone")
+    assert response.status_code == 409
+    assert f"project p has no {VM}-v1" in response.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "allowance", "said"),
+    [
+        ("instances", Allowance(10, 9), "instances: 9 of 10 used, 2 more wanted"),
+        ("cores", Allowance(20, 19), "cores: 19 of 20 used, 2 more wanted"),
+        ("ram_mb", Allowance(4096, 3072), "ram_mb: 3072 of 4096 used, 2048 more wanted"),
+        ("volumes", Allowance(10, 7), "volumes: 7 of 10 used, 4 more wanted"),
+        ("gigabytes", Allowance(100, 97), "gigabytes: 97 of 100 used, 4 more wanted"),
+        ("volume_snapshots", Allowance(10, 9), "volume_snapshots: 9 of 10 used, 2 more wanted"),
+    ],
+)
+def test_clones_for_which_there_is_no_room_are_refused(api, vm, name, allowance, said):
+    vm.projects.allowances[name] = allowance
+    response = act(api, "clone", {"count": 2})
+    assert response.status_code == 409
+    assert said in response.json["error"]["message"]
+    assert "quota of project p" in response.json["error"]["message"]
+    assert vm.asked == flows(api) == []
+    vm.projects.allowances[name] = Allowance(allowance.limit, 0)
+    assert act(api, "clone", {"count": 2}).status_code == 202
 
 
 def test_dry_run_says_why_nothing_can_be_done(api, vm):

@@ -13,6 +13,7 @@ from cloudmanager.openstack.definitions import (
     StoragePool,
     Volume,
 )
+from cloudmanager.openstack.records import AttachedVolume
 
 TAKES = 2.0
 """Seconds that anything takes to be made or deleted."""
@@ -117,7 +118,8 @@ class Copies:
             config_drive=True,
             zone="az1",
         )
-        return self.add_server(server_id, host, vm_state=vm_state, project_id=project)
+        volumes = tuple(AttachedVolume(one.volume_id) for one in attachments)
+        return self.add_server(server_id, host, vm_state=vm_state, project_id=project, volumes=volumes)
 
     # --- the port -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ class FakeProjects:
         self.cloud = cloud
         self.closed: set[str] = set()
         """Those in which our user has no role."""
+        self.allowances = {}
+        """Of any kind, of each of them."""
         self._known = {}
 
     def of(self, project_id):
@@ -54,6 +56,12 @@ class FakeProject:
                 self.cloud.delete_guest(self._server(server_id))
 
         return self._do(f"delete server {server_id}", act)
+
+    async def compute_allowances(self):
+        return self._ask("compute allowances", lambda: self.projects.allowances)
+
+    async def storage_allowances(self):
+        return self._ask("storage allowances", lambda: self.projects.allowances)
 
     # --- volumes and images ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmanager.errors import Forbidden
+from cloudmanager.openstack.tenant_records import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,10 +15,5 @@ if TYPE_CHECKING:
 
 def check_room(allowances: Mapping[str, Allowance], wanted: Mapping[str, int]) -> None:
     """Raise `Forbidden` with the numbers when a quota would be exceeded; what is not told is not checked."""
-    short = [
-        f"{name}: {one.used} of {one.limit} used, {more} more wanted"
-        for name, more in wanted.items()
-        if (one := allowances.get(name)) is not None and not one.has_room(more)
-    ]
-    if short:
+    if short := lacking(allowances, wanted):
         raise Forbidden(f"the project's quota is exceeded: {'; '.join(short)}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudmanager.errors import CloudRefused, Conflict, Forbidden
+from cloudmanager.errors import CloudRefused
 from cloudmanager.flows.base import Done, Fail, Flow, Outcome, Wait
 from cloudmanager.flows.hosts.fence import when
 from cloudmanager.flows.servers.clone_undo import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloudmanager.openstack.definitions import Attachment, ServerDefinition
     from cloudmanager.openstack.port import CloudPort
     from cloudmanager.openstack.records import Accepted, Server
-    from cloudmanager.openstack.tenant_port import TenantCloud, TenantClouds
+    from cloudmanager.openstack.tenant_port import TenantCloud
 
 _COPIED = frozenset({"active", "stopped", "paused", "suspended"})
 _GOOD = frozenset({"available", "active"})
@@ -68,15 +68,6 @@ async def look_at_original(run: Run) -> Outcome:
     run.memo["project_id"] = definition.project_id
     has = f"{definition.name} has {len(definition.attachments)} volumes, in project {definition.project_id}"
     return Done("; ".join((has, *run.memo["not_copied"])))
-
-
-async def check_project(clouds: TenantClouds, server: Server) -> None:
-    """Raise `Conflict` when our user is not let into the project of a server, where its clones belong."""
-    try:
-        if server.project_id is not None:
-            await clouds.of(server.project_id).log_in()
-    except Forbidden as closed:
-        raise Conflict(closed.message) from None
 
 
 async def _why_no_key(cloud: CloudPort, definition: ServerDefinition) -> str | None:
