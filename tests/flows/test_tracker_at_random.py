@@ -139,7 +139,9 @@ class Chance:
             self.nova.hosts[host].started = self.clock.now() if lost else math.inf
 
     def lose_storage(self, host):
-        self.mute.add(host)
+        """Unless its device lies: then nothing at all would show that it runs, and nobody could know."""
+        if not self.machine(host).says_off:
+            self.mute.add(host)
 
     def lose_both(self, host):
         """Its servers run on, and nobody can know that: the fence alone keeps them from running twice."""
@@ -160,8 +162,9 @@ class Chance:
         self.machine(host).dead = not self.machine(host).dead
 
     def device_lies(self, host):
-        """It says off and does nothing."""
-        self.machine(host).says_off = True
+        """It says off and does nothing; the other half of `lose_storage`."""
+        if host not in self.mute:
+            self.machine(host).says_off = True
 
     def die_with_device(self, host):
         self.machine(host).dead = True
