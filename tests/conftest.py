@@ -35,7 +35,20 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if {"e2e", "contract"} & set(item.path.parts) or item.get_closest_marker("peer"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    items.sort(key=lambda item: ("e2e" not in item.path.parts, "demo" not in item.path.parts))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A process runs whole files, and all those that share a demo, which is started once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "demo" if "/e2e/demo/" in file else file
+
+    return Scheduling(config, log)
 
 
 gc.disable()  # while tests are collected nothing becomes garbage

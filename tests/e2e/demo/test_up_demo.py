@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import socket
 import stat
 import subprocess
 from collections import Counter
@@ -14,8 +12,8 @@ import httpx
 
 from cloudmanager import config
 from cloudmanager.oidc import IssuerKeys, Verifier
-
-from .product import Product, wait_until
+from tests.e2e.openrc import log_in
+from tests.e2e.product import wait_until
 
 
 def test_the_fleet_is_there(demo):
@@ -100,7 +98,7 @@ def test_lab_commands_disturb_the_cloud(demo):
 def test_credentials_are_for_their_owner_alone(demo):
     for file in (demo.directory.openrc, demo.directory.reader_openrc, demo.directory.token_file):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    reader = _log_in(demo.directory.reader_openrc)
+    reader = log_in(demo.directory.reader_openrc)
     assert httpx.get(f"{demo.url}/v1/nodes/1", headers={"X-Auth-Token": reader}).status_code == 200
     off = httpx.post(f"{demo.url}/v1/nodes/1/actions/power-off", headers={"X-Auth-Token": reader})
     assert off.status_code == 403
@@ -131,70 +129,8 @@ def _tenants_token(demo, name):
     return got.stdout.strip()
 
 
-def _log_in(openrc):
-    """A token for the user of an openrc."""
-    lines = (line.removeprefix("export ").partition("=") for line in openrc.read_text().splitlines())
-    values = {name: value for name, _, value in lines}
-    user = {"name": values["OS_USERNAME"], "password": values["OS_PASSWORD"], "domain": {"name": "Default"}}
-    scope = {"project": {"name": values["OS_PROJECT_NAME"], "domain": {"name": "Default"}}}
-    identity = {"methods": ["password"], "password": {"user": user}}
-    answer = httpx.post(
-        f"{values['OS_AUTH_URL']}/auth/tokens", json={"auth": {"identity": identity, "scope": scope}}
-    )
-    return answer.headers["X-Subject-Token"]
-
-
-def test_a_second_start_finds_the_same_fleet_even_if_a_port_was_taken(tmp_path):
-    product = Product(tmp_path / "demo", demo=True)
-    with product:
-        product.post("/v1/nodes", {"node": {"name": "one-more"}})
-        nodes, controls = _nodes(product), _controls(product)
-        token, services = product.token, _services(product)
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter,
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as other,
-    ):
-        squatter.bind(("127.0.0.1", controls["bmc-r1n01"].pop("port_number")))
-        other.bind(("127.0.0.1", services.pop("keystone")))
-        other.listen()
-        with product:
-            assert _nodes(product) == nodes
-            found = _controls(product)
-            assert found["bmc-r1n01"].pop("port_number") != squatter.getsockname()[1]
-            assert found.keys() == controls.keys()
-            assert found["bmc-r1n01"] == controls["bmc-r1n01"]
-            done = product.post("/v1/nodes/actions/reset", {"node_ids": [1]})
-            assert done.json() == {"success": [1], "failed": []}
-            moved = _services(product)
-            keystone = moved.pop("keystone")
-            assert keystone != other.getsockname()[1]
-            assert moved == services
-            assert product.token == token
-            for file in (product.directory.openrc, product.directory.config_file):
-                assert re.findall(r"127\.0\.0\.1:(\d+)/v3", file.read_text()) == [str(keystone)]
-            assert _log_in(product.directory.reader_openrc)
-
-
-def _nodes(product):
-    """All of the fleet but what the monitor finds out in its own time."""
-    found_out = ("power_state_checked_at", "hypervisor_id", "cpu_allocation_ratio", "ram_allocation_ratio")
-    nodes = product.get("/v1/nodes").json()["nodes"]
-    return [{name: node[name] for name in node if name not in (*found_out, "ip_addresses")} for node in nodes]
-
-
-def _services(product):
-    services = json.loads(product.cli("lab", "status", "--json").stdout)["services"]
-    return {row["name"]: row["port"] for row in services}
-
-
-def _controls(product):
-    return {
-        control["title"]: control for control in product.get("/v1/power-controls").json()["power_controls"]
-    }
-
-
 def test_the_calls_of_the_readme_work_when_pasted(demo):
-    readme = Path(__file__).parents[2] / "README.md"
+    readme = Path(__file__).parents[3] / "README.md"
     section = readme.read_text().partition("## The main job")[2]
     script = section.partition("```bash\n")[2].partition("```")[0]
     script = script.replace("http://127.0.0.1:9362", demo.url).replace(".demo", str(demo.state_dir))

@@ -11,8 +11,8 @@ import uuid
 import openstack
 import pytest
 
-from .product import wait_until
-from .tasks import ended
+from tests.e2e.product import wait_until
+from tests.e2e.tasks import ended
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings._RemovedInSDKWarning")
 

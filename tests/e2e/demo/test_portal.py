@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import httpx
 
-from .test_conformance import PHASES, compare
+from tests.e2e.test_conformance import PHASES, compare
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl user@host"
 

@@ -8,7 +8,7 @@ import uuid
 import httpx
 import pytest
 
-from .product import wait_until
+from tests.e2e.product import wait_until
 
 
 @pytest.fixture(scope="module")

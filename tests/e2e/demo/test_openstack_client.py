@@ -7,9 +7,8 @@ from contextlib import closing
 
 import pytest
 
+from tests.e2e.product import wait_until
 from tests.peers.openstack_client import OpenStackClient
-
-from .product import wait_until
 
 pytest.importorskip("openstackclient")
 pytestmark = pytest.mark.peer

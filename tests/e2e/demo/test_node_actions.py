@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .tasks import ended, task_of
+from tests.e2e.tasks import ended, task_of
 
 STORAGE = "storage1.demo.local"
 
