@@ -67,8 +67,8 @@ OPTIONS = [
         "retry_interval",
         default=600.0,
         min=1.0,
-        help="Seconds after which an evacuation that failed is begun again; sooner, when it failed because the "
-        "power could not be cut, and with storage_fencing the host counts as fenced by now.",
+        help="Seconds after which an evacuation that failed is begun again; sooner, when it failed because "
+        "the power could not be cut, and with storage_fencing the host counts as fenced by now.",
     ),
     cfg.BoolOpt(
         "use_spares",
