@@ -25,7 +25,7 @@ _LEASE_SECONDS = 10.0
 _COLLECTION_SECONDS = 60.0
 _PRUNE_SECONDS = 3600.0
 _EXPIRES = 7200.0
-"""Seconds for which what is sent waits for a worker: many, since the worker compares with its machine's clock."""
+"""Seconds for which what is sent waits for a worker: many, since its machine's clock may be wrong."""
 
 
 def beat_service(config: Config) -> Service:
