@@ -49,7 +49,7 @@ demo: install ## Start the whole product with a simulated data centre on http://
 
 .PHONY: test
 test: $(VENV)/.developer peers ## Run all tests
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-openstack
 test-openstack: $(VENV)/.developer ## Try Cloud port and host flows on a real cloud (CLOUD=name in clouds.yaml; DESTRUCTIVE=1 kills hosts)

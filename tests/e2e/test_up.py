@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -106,14 +107,13 @@ def test_what_the_server_itself_refuses_has_the_form_of_all_errors(running, case
 
 
 def test_silent_clients_do_not_keep_others_waiting_for_long(running):
-    clients = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(16)]
-    for client in clients:
-        client.sendall(b"GET")  # and nothing more: each takes a thread
-    wait_until(lambda: not _answers(running.url), within=5)
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+            client.sendall(b"GET")  # and nothing more: each takes a thread
+        wait_until(lambda: not _answers(running.url), within=5)
 
-    wait_until(lambda: _answers(running.url), within=15)
-    for client in clients:
-        client.close()
+        wait_until(lambda: _answers(running.url), within=40)
 
 
 @pytest.mark.parametrize("words", [("api",), ("worker",), ("scheduler",)], ids=["api", "worker", "scheduler"])
