@@ -17,7 +17,7 @@ from .tasks import QUICK, task_of
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 SEED = int(os.environ.get("FUZZ_SEED", "20240305"))
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
 TIME = int(os.environ.get("FUZZ_SECONDS", "0"))
 PHASES = "examples,fuzzing" + (",coverage,stateful" if TIME else "")
 CONFIG = {
