@@ -45,6 +45,7 @@ from cloudmanager.api import (
     power_actions,
     power_check,
     power_controls,
+    rate_limit,
     servers,
     services,
     sign,
@@ -64,7 +65,6 @@ from cloudmanager.api.document.finish import finish
 from cloudmanager.api.error_shape import ErrorShape
 from cloudmanager.api.fields import MAX_INTEGER
 from cloudmanager.api.onecloud import changes as onecloud_changes
-from cloudmanager.api.onecloud import front as onecloud
 from cloudmanager.api.onecloud import prefix as onecloud_prefix
 from cloudmanager.api.onecloud import servers as onecloud_servers
 from cloudmanager.api.onecloud import tokens as onecloud_tokens
@@ -142,10 +142,9 @@ def create_app(given: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = given.config.api.max_body_bytes + 1  # what is cut off shows
     auth.register(app)
     bearer.register(app)
-    portal.register(app)
+    rate_limit.register(app, "portal", "onecloud")
     policy.register(app)
     unversioned.register(app)
-    onecloud.register(app)
     onecloud_prefix.register(app)
     tracing.register(app)
     audit.register(app)

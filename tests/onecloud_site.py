@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cloudmanager import config
-from cloudmanager.api import auth
-from cloudmanager.api.onecloud import front
+from cloudmanager.api import auth, rate_limit
 from cloudmanager.api.services import attach
 from cloudmanager.blocking import Blocking
 from cloudmanager.openstack.cloud import cloud_for
@@ -78,6 +77,6 @@ class OneCloudSite(RunningComputeCloud):
         api.services = replace(api.services, config=made, cloud=Blocking("cloud", lambda: cloud_for(made)))
         attach(api.app, api.services)
         auth.register(api.app)
-        front.register(api.app)
+        rate_limit.register(api.app, "onecloud")
         api.tokens = dict(self.tokens)
         return api

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+
+from cloudmanager.api.services import services
+from cloudmanager.errors import TooManyRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from flask import Flask
+
 _KEPT = 10_000
 """Callers that are remembered; those who could ask freely are forgotten first."""
+
+
+def register(app: Flask, *groups: str) -> None:
+    """Give the application what counts the requests that `rate` and `burst` of each section limit."""
+    with app.app_context():
+        config = services().config
+    for group in groups:
+        app.extensions[_key(group)] = RateLimit(config[group].rate, config[group].burst)
+
+
+def count(group: str, caller: Hashable, *, what: str = "requests") -> None:
+    """Count a request of a caller; raises `TooManyRequests` above the rate of the section."""
+    if wait := cast("RateLimit", current_app.extensions[_key(group)]).wait(caller):
+        rate = services().config[group].rate
+        message = f"too many {what}: [{group}] rate allows {rate:g} a second"
+        raise TooManyRequests(message, max(1, math.ceil(wait)))
+
+
+def _key(group: str) -> str:
+    return f"cloudmanager.{group}"
 
 
 class RateLimit:

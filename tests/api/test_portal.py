@@ -12,8 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from cloudmanager import config
-from cloudmanager.api import bearer, policy
-from cloudmanager.api.portal import door
+from cloudmanager.api import bearer, policy, rate_limit
 from cloudmanager.api.portal.overview import forecast
 from cloudmanager.api.services import attach
 from cloudmanager.app import openapi_document
@@ -85,7 +84,7 @@ class Portal:
         self.api.services = replace(self.api.services, config=made)
         attach(self.api.app, self.api.services)
         bearer.register(self.api.app)
-        door.register(self.api.app)
+        rate_limit.register(self.api.app, "portal")
 
     def ask(self, method, path, body=None, *, tenant="red", headers=None):
         sent = {"Authorization": f"Bearer {self.tokens[tenant]}"} if tenant else {}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from flask import current_app, g
+from flask import g
 from flask_smorest import Blueprint
 
-from cloudmanager.api import policy
+from cloudmanager.api import policy, rate_limit
 from cloudmanager.api.caller import client_address
 from cloudmanager.api.onecloud.prefix import OURS
-from cloudmanager.api.rate_limit import RateLimit
 from cloudmanager.api.services import services
 from cloudmanager.errors import (
     CloudManagerError,
@@ -21,7 +19,6 @@ from cloudmanager.errors import (
     Conflict,
     Forbidden,
     Malformed,
-    TooManyRequests,
     Unauthenticated,
 )
 from cloudmanager.tokens import Role
@@ -29,12 +26,11 @@ from cloudmanager.tokens import Role
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
-    from flask import Flask, Response
+    from flask import Response
 
 blueprint = Blueprint("onecloud", __name__, url_prefix=OURS, description="Servers and tokens for OneCloud")
 
 REQUEST_ID = "X-Request-Id"
-_KEY = "cloudmanager.onecloud"
 SEE_ALL = policy.declare(
     "onecloud",
     "see_all_projects",
@@ -60,13 +56,6 @@ def _name_request(response: Response) -> Response:
 blueprint.after_request(_name_request)
 
 
-def register(app: Flask) -> None:
-    """Give the application what counts requests."""
-    with app.app_context():
-        options = services().config.onecloud
-    app.extensions[_KEY] = RateLimit(options.rate, options.burst)
-
-
 def admit() -> None:
     """Count the request of the caller, or of an address that has no caller yet.
 
@@ -79,11 +68,7 @@ def admit() -> None:
     who: Hashable = client_address(config.api.trusted_proxies)
     if "caller" in g:
         who = (g.caller.identity, g.caller.project_id)
-    if wait := cast("RateLimit", current_app.extensions[_KEY]).wait(who):
-        rate = config.onecloud.rate
-        raise TooManyRequests(
-            f"too many requests: [onecloud] rate allows {rate:g} a second", max(1, math.ceil(wait))
-        )
+    rate_limit.count("onecloud", who)
 
 
 def sees_all() -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import current_app, g, request
+from flask import g, request
 from flask_smorest import Blueprint
 
-from cloudmanager.api import bearer, policy
+from cloudmanager.api import bearer, policy, rate_limit
 from cloudmanager.api.answers import answer, task_location
 from cloudmanager.api.document.answers import Answer
 from cloudmanager.api.errors import error_answer
@@ -18,14 +17,13 @@ from cloudmanager.api.idempotency import keep
 from cloudmanager.api.node_power import start_flow
 from cloudmanager.api.operation import Decorator, Door, operation
 from cloudmanager.api.portal.shapes import StartedShape
-from cloudmanager.api.rate_limit import RateLimit
 from cloudmanager.api.services import services
-from cloudmanager.errors import CloudRefused, InvalidInput, TooManyRequests
+from cloudmanager.errors import CloudRefused, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from flask import Flask, Response
+    from flask import Response
 
     from cloudmanager.openstack.tenant_port import TenantCloud, TenantClouds
 
@@ -38,7 +36,6 @@ SCHEME = {
     "bearerFormat": "JWT",
     "description": "An access token of the issuer that [oidc] names, such as a realm of Keycloak.",
 }
-_KEY = "cloudmanager.portal"
 _TELLING = {400: 400, 403: 403, 404: 404, 409: 409, 413: 403}
 """What a tenant is answered for a status of OpenStack's; for all others 502."""
 
@@ -50,21 +47,10 @@ blueprint = Blueprint(
 )
 
 
-def register(app: Flask) -> None:
-    """Give the application what counts requests."""
-    with app.app_context():
-        options = services().config.portal
-    app.extensions[_KEY] = RateLimit(options.rate, options.burst)
-
-
 def admit(rule: str) -> None:
     """Put the tenant into `g.caller`, or refuse; all tokens of a user for a project count together."""
     tenant = bearer.caller(request)
-    wait = cast("RateLimit", current_app.extensions[_KEY]).wait((tenant.subject, tenant.project_id))
-    if wait:
-        rate = services().config.portal.rate
-        message = f"too many requests with tokens of this user: [portal] rate allows {rate:g} a second"
-        raise TooManyRequests(message, max(1, math.ceil(wait)))
+    rate_limit.count("portal", (tenant.subject, tenant.project_id), what="requests with tokens of this user")
     policy.enforce(rule, g.caller)
 
 
